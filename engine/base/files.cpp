@@ -1,0 +1,154 @@
+#include "engine/base/files.h"
+
+#include "engine/base/error.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <pwd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <random>
+
+namespace stillroom {
+namespace fs = std::filesystem;
+namespace {
+
+class Descriptor {
+public:
+    explicit Descriptor(int fd) : fd_(fd) {}
+    Descriptor(const Descriptor&) = delete;
+    Descriptor& operator=(const Descriptor&) = delete;
+    ~Descriptor() {
+        if (fd_ >= 0)
+            ::close(fd_);
+    }
+    int get() const { return fd_; }
+
+private:
+    int fd_;
+};
+
+[[noreturn]] void refuse_read(const fs::path& path, std::string_view why) {
+    throw Error({}, fmt::format("cannot read {}: {}", path.string(), why)).exit_code(kExitUsage);
+}
+
+fs::path xdg(const char* variable, const char* fallback) {
+    std::string value = environment(variable);
+    fs::path base = value.empty() || value[0] != '/' ? home_folder() / fallback : fs::path(value);
+    return base / "stillroom";
+}
+
+}  // namespace
+
+std::string read_file(const fs::path& path, std::size_t limit) {
+    // O_NONBLOCK: opening a pipe that nobody writes must not hang.
+    Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    if (file.get() < 0)
+        refuse_read(path, errno == ENOENT ? "no such file" : std::strerror(errno));
+    struct stat status {};
+    if (::fstat(file.get(), &status) != 0)
+        refuse_read(path, std::strerror(errno));
+    if (S_ISDIR(status.st_mode))
+        refuse_read(path, "it is a folder");
+    if (S_ISFIFO(status.st_mode))
+        refuse_read(path, "it is a pipe");
+    if (!S_ISREG(status.st_mode))
+        refuse_read(path, "it is no regular file");
+    auto size = static_cast<std::size_t>(status.st_size);
+    if (size > limit)
+        refuse_read(path, fmt::format("{} bytes are over the limit of {}", size, limit));
+    std::string text(size + 1, '\0');  // one more byte shows that it grew
+    std::size_t filled = 0;
+    while (filled < text.size()) {
+        ssize_t count = ::read(file.get(), text.data() + filled, text.size() - filled);
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count < 0)
+            refuse_read(path, std::strerror(errno));
+        if (count == 0)
+            break;
+        filled += static_cast<std::size_t>(count);
+        if (filled > limit)
+            refuse_read(path, fmt::format("it grew over the limit of {} bytes", limit));
+        if (filled == text.size())
+            text.resize(text.size() * 2);
+    }
+    text.resize(filled);
+    return text;
+}
+
+void write_file(const fs::path& path, std::string_view text) {
+    std::random_device random;
+    fs::path temporary = path;
+    temporary += fmt::format(".{:08x}.tmp", random());
+    auto fail = [&](int code) {
+        ::unlink(temporary.c_str());
+        throw Error({}, fmt::format("cannot write {}: {}", path.string(), std::strerror(code)))
+            .exit_code(kExitResource);
+    };
+    {
+        Descriptor file(
+            ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666));
+        if (file.get() < 0)
+            fail(errno);
+        while (!text.empty()) {
+            ssize_t count = ::write(file.get(), text.data(), text.size());
+            if (count < 0 && (errno == EINTR || errno == EAGAIN))
+                continue;
+            if (count < 0)
+                fail(errno);
+            text.remove_prefix(static_cast<std::size_t>(count));
+        }
+        if (::fsync(file.get()) != 0)
+            fail(errno);
+    }
+    if (::rename(temporary.c_str(), path.c_str()) != 0)
+        fail(errno);
+}
+
+std::vector<std::string> list_folder(const fs::path& folder) {
+    std::vector<std::string> names;
+    std::error_code error;
+    for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error))
+        names.push_back(it->path().filename().string());
+    std::sort(names.begin(), names.end());
+    return names;
+}
+
+fs::path home_folder() {
+    std::string home = environment("HOME");
+    if (!home.empty())
+        return home;
+    passwd entry{};
+    passwd* found = nullptr;
+    char buffer[4096];
+    if (getpwuid_r(getuid(), &entry, buffer, sizeof buffer, &found) == 0 && found &&
+        found->pw_dir[0] == '/')
+        return found->pw_dir;
+    return ".stillroom";
+}
+
+fs::path config_folder() {
+    return xdg("XDG_CONFIG_HOME", ".config");
+}
+fs::path cache_folder() {
+    return xdg("XDG_CACHE_HOME", ".cache");
+}
+
+std::string environment(const char* name) {
+    const char* value = std::getenv(name);
+    return value ? value : "";
+}
+
+fs::path program_path() {
+    std::error_code error;
+    fs::path path = fs::read_symlink("/proc/self/exe", error);
+    return error ? fs::path("stillroom") : path;
+}
+
+}  // namespace stillroom

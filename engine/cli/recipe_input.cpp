@@ -1,0 +1,83 @@
+#include "engine/cli/recipe_input.h"
+
+#include "engine/base/codes.h"
+#include "engine/base/files.h"
+#include "engine/base/text.h"
+
+#include <fmt/format.h>
+
+#include <cstdlib>
+
+namespace stillroom::cli {
+namespace fs = std::filesystem;
+namespace {
+
+/// There is no such file: perhaps one beside it, or a recipe of the search path, was meant.
+void refuse_recipe(Command& command, const Word& word) {
+    std::vector<std::string> names = search_path(command).files();
+    fs::path folder = fs::path(word.text).parent_path();
+    for (const std::string& name : list_folder(folder.empty() ? "." : folder))
+        names.push_back((folder / name).string());
+    std::erase(names, word.text);  // a link that leads nowhere
+    std::string hint = did_you_mean(word.text, names);
+    command.diagnostics
+        .error(code::kCannotRead, word.where, fmt::format("there is no recipe '{}'", word.text))
+        .with_hint(hint.empty() ? "`stillroom recipes ls` lists those that have a name" : hint);
+}
+
+}  // namespace
+
+fs::path recipe_path(const Command& command, const Word& word) {
+    std::error_code ignored;
+    bool looks_like_name = word.text.find_first_of("/.") == std::string::npos;
+    if (!looks_like_name || fs::exists(word.text, ignored))
+        return word.text;
+    std::optional<FoundFile> found = search_path(command).find(word.text);
+    return found && !found->outside ? found->path : fs::path(word.text);
+}
+
+std::optional<Request> recipe_request(Command& command,
+                                      const Word& recipe,
+                                      std::size_t first_override) {
+    Request request;
+    request.recipe = recipe_path(command, recipe);
+    std::error_code ignored;
+    if (!fs::exists(request.recipe, ignored)) {
+        refuse_recipe(command, recipe);
+        return std::nullopt;
+    }
+    if (fs::is_directory(request.recipe, ignored)) {
+        command.diagnostics.error(code::kCannotRead,
+                                  recipe.where,
+                                  fmt::format("'{}' is a folder, not a recipe", recipe.text));
+        return std::nullopt;
+    }
+    request.named_at = recipe.where;
+    for (const Word& word : command.words_from(first_override))
+        request.arguments.push_back({word.index, word.text});
+    request.config_dirs = command.config_folders();
+    request.limits = command.limits;
+    return request;
+}
+
+ResolveOptions resolve_options(const Command& command) {
+    ResolveOptions options;
+    options.environment = [](const std::string& name) -> std::optional<std::string> {
+        const char* value = std::getenv(name.c_str());
+        return value ? std::optional<std::string>(value) : std::nullopt;
+    };
+    for (const Word& word : command.line.values("--allow-env"))
+        options.allowed_names.push_back(word.text);
+    return options;
+}
+
+CheckOptions check_options(const Command& command, const Request& request) {
+    ResolveOptions resolving = resolve_options(command);
+    return {request, resolving.environment, resolving.allowed_names};
+}
+
+SearchPath search_path(const Command& command, const fs::path& recipe) {
+    return make_search_path(recipe, command.config_folders());
+}
+
+}  // namespace stillroom::cli

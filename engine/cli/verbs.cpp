@@ -1,0 +1,355 @@
+#include "engine/cli/verbs.h"
+
+#include "engine/cli/run_verbs.h"
+
+#include <algorithm>
+#include <limits>
+
+namespace stillroom::cli {
+namespace {
+
+constexpr std::size_t kAny = std::numeric_limits<std::size_t>::max();
+
+constexpr Option kCommon[] = {
+    {"--json", 0, "", "print the result as JSON on stdout, one object, also on failure", ""},
+    {"--format", 0, "text|json", "how mistakes are written on stderr", "text|json"},
+    {"--config-dir", 0, "DIR", "also look for groups and recipes in DIR", "", Names::folder},
+    {"--limit",
+     0,
+     "NAME=N",
+     "raise a limit of what is read: depth, nodes, file-bytes, files, total-bytes",
+     ""},
+    {"--allow-env", 0, "NAME", "let ${oc.env:NAME} read this variable", ""},
+    {"--trust", 0, "PATH", "trust the plugin or launch command at PATH", "", Names::file},
+    {"--store", 0, "DIR", "the folder of artifacts", "", Names::folder},
+    {"--offline", 0, "", "open no connection", ""},
+    {"--color", 0, "WHEN", "colour messages: auto, always or never", "auto|always|never"},
+    {"--verbose", 'v', "", "say on stderr which files were read and how long it took", ""},
+    {"--quiet", 'q', "", "no warnings", ""},
+    {"--debug", 0, "", "on a bug of stillroom, print where in the program it happened", ""},
+    {"--help", 'h', "", "this help", ""},
+    {"--version", 0, "", "the version, and what it was built with", ""},
+};
+
+constexpr Option kJobs{"--multirun", 'm', "", "values such as a,b are a sweep: one job each", ""};
+
+constexpr Option kCheck[] = {kJobs};
+constexpr Option kCompose[] = {
+    {"--resolve", 0, "", "work out every ${...}", ""},
+    {"--origins", 0, "", "beside each value where it came from", ""},
+    {"--package", 'p', "PATH", "only what stands at PATH", "", Names::recipe_key},
+    kJobs,
+};
+constexpr Option kExplain[] = {
+    {"--defaults", 0, "", "the files that make up the recipe, and those they hide", ""},
+};
+constexpr Option kGraph[] = {
+    {"--format", 0, "text|dot|mermaid", "how the graph is drawn", "text|dot|mermaid"},
+};
+constexpr Option kSchema[] = {
+    {"--resource",
+     0,
+     "URL=DIR",
+     "schemas whose address begins with URL lie in DIR",
+     "",
+     Names::folder},
+};
+constexpr Option kFmt[] = {
+    {"--check", 0, "", "change nothing; fail if the layout would change", ""},
+};
+constexpr Option kInit[] = {
+    {"--list", 0, "", "the recipes to begin from", ""},
+    {"--to", 0, "FILE", "the file to write; NAME.yaml if not given", "", Names::file},
+};
+
+constexpr Names kFile[] = {Names::file};
+constexpr Names kRecipe[] = {Names::recipe, Names::override_};
+constexpr Names kRecipeKey[] = {Names::recipe, Names::recipe_key, Names::override_};
+constexpr Names kRecipes[] = {Names::recipe};
+constexpr Names kStage[] = {Names::stage};
+constexpr Names kSubject[] = {Names::stage, Names::nothing};
+constexpr Names kLibrary[] = {Names::library};
+constexpr Names kActionLibrary[] = {Names::nothing, Names::library, Names::file};
+constexpr Names kActionFile[] = {Names::nothing, Names::file};
+
+constexpr Example kCommonExamples[] = {
+    {"stillroom check recipe.yaml", "every mistake in a recipe, at once"},
+    {"stillroom explain recipe.yaml params.target", "where a value comes from"},
+};
+constexpr Example kInitExamples[] = {
+    {"stillroom init --list", "what there is to begin from"},
+    {"stillroom init prune-then-distill --to mine.yaml", "a recipe of your own"},
+};
+constexpr Example kRecipesExamples[] = {
+    {"stillroom recipes ls", "every recipe and group that can be used by name"},
+    {"stillroom recipes show prune-then-distill", "one of them"},
+};
+constexpr Example kDoctorExamples[] = {
+    {"stillroom doctor", "a table for people"},
+    {"stillroom doctor --json", "the same for programs"},
+};
+constexpr Example kCheckExamples[] = {
+    {"stillroom check recipe.yaml", "the recipe as it stands"},
+    {"stillroom check recipe.yaml params.target=4e9 -m 'stages.healed.steps=10,20'",
+     "as it would be with these overrides, one job for each number of steps"},
+};
+constexpr Example kComposeExamples[] = {
+    {"stillroom compose recipe.yaml data=mock --resolve", "with another option of the group data"},
+    {"stillroom compose recipe.yaml -p stages.student --json", "one stage, as JSON"},
+};
+constexpr Example kExplainExamples[] = {
+    {"stillroom explain recipe.yaml stages.student.target params.target=4e9",
+     "value, type, help, and every place it came from"},
+    {"stillroom explain recipe.yaml --defaults", "the files that make up the recipe"},
+};
+constexpr Example kGraphExamples[] = {
+    {"stillroom graph recipe.yaml", "as text"},
+    {"stillroom graph recipe.yaml --format mermaid", "for a page on a forge"},
+};
+constexpr Example kDiffExamples[] = {
+    {"stillroom diff recipe.yaml other.yaml", "key by key"},
+    {"stillroom diff recipe.yaml other.yaml --json", "the same for programs"},
+};
+constexpr Example kFmtExamples[] = {
+    {"stillroom fmt recipe.yaml", "rewrites the file"},
+    {"stillroom fmt recipe.yaml --check", "for a commit hook"},
+};
+constexpr Example kParseExamples[] = {
+    {"stillroom parse recipe.yaml", "the document as JSON"},
+    {"stillroom parse recipe.yaml --format json", "and any mistake as JSON too"},
+};
+constexpr Example kStagesExamples[] = {
+    {"stillroom stages", "every stage type"},
+    {"stillroom stages prune.minitron", "the ports and settings of one"},
+};
+constexpr Example kHelpExamples[] = {
+    {"stillroom help prune.minitron", "a stage type"},
+    {"stillroom help recipe.yaml", "the knobs of a recipe"},
+};
+constexpr Example kSchemaExamples[] = {
+    {"stillroom schema stage prune.minitron", "the schema of a stage type"},
+    {"stillroom schema validate settings.schema.json settings.yaml",
+     "any schema, any YAML or JSON file"},
+};
+constexpr Example kCompletionExamples[] = {
+    {"stillroom completion bash", "the script; source it from ~/.bashrc"},
+    {"stillroom completion fish", "for ~/.config/fish/completions/stillroom.fish"},
+};
+
+constexpr Verb kVerbs[] = {
+    {"init",
+     "[NAME]",
+     "write a recipe to begin from",
+     "Copies a shipped recipe to a file of your own, with the line that makes editors complete its "
+     "keys "
+     "and mark mistakes. Groups it takes from the library keep working. Without a name: `tiny`, "
+     "which "
+     "two CPU cores can run.",
+     "",
+     0,
+     1,
+     kInit,
+     kLibrary,
+     kInitExamples,
+     run_init},
+    {"check",
+     "RECIPE [OVERRIDE...]",
+     "find every mistake in a recipe",
+     "Reads, composes, resolves and checks the recipe against the schemas of its stages, and shows "
+     "every mistake at once with its place and a way out. Runs nothing and opens no plugin.",
+     "",
+     1,
+     kAny,
+     kCheck,
+     kRecipe,
+     kCheckExamples,
+     run_check},
+    {"compose",
+     "RECIPE [OVERRIDE...]",
+     "show the recipe as composed",
+     "Puts the recipe together from its defaults, groups and overrides and prints it as YAML. No "
+     "schema "
+     "is applied, so that any file of that form can be composed. With --json the value itself is "
+     "printed; with --origins beside it the places each value came from.",
+     "",
+     1,
+     kAny,
+     kCompose,
+     kRecipe,
+     kComposeExamples,
+     run_compose},
+    {"explain",
+     "RECIPE [KEY] [OVERRIDE...]",
+     "show where a value comes from",
+     "Prints value, type, default, unit and help of a key, and each place that set it, the newest "
+     "first. Without a key: what the recipe is made of.",
+     "",
+     1,
+     kAny,
+     kExplain,
+     kRecipeKey,
+     kExplainExamples,
+     run_explain},
+    {"graph",
+     "RECIPE [OVERRIDE...]",
+     "draw the stages and what flows between them",
+     "Draws the checked recipe: its stages in an order in which they can run, those the engine "
+     "inserts "
+     "included.",
+     "",
+     1,
+     kAny,
+     kGraph,
+     kRecipe,
+     kGraphExamples,
+     run_graph},
+    {"diff",
+     "A B",
+     "compare two recipes key by key",
+     "Composes both recipes and lists the keys whose values differ.",
+     "",
+     2,
+     2,
+     {},
+     kRecipes,
+     kDiffExamples,
+     run_diff},
+    {"recipes",
+     "ls|show|copy [NAME] [FILE]",
+     "the recipes and groups that can be used by name",
+     "Lists the recipes and group options on the search path, shows one, or copies one to a file. "
+     "First "
+     "match wins along: the folder at hand, --config-dir, STILLROOM_RECIPE_PATH, the project's "
+     "recipes/, the user's, the library's.",
+     "ls|show|copy",
+     1,
+     3,
+     {},
+     kActionLibrary,
+     kRecipesExamples,
+     run_recipes},
+    {"fmt",
+     "RECIPE...",
+     "bring recipes into the usual layout",
+     "Rewrites the layout of a recipe and nothing else: indentation, blanks and empty lines. What "
+     "the recipe says and every comment stay.",
+     "",
+     1,
+     kAny,
+     kFmt,
+     kFile,
+     kFmtExamples,
+     run_fmt},
+    {"parse",
+     "FILE",
+     "print a YAML or JSON file as typed JSON",
+     "Reads one document by YAML 1.2's core rules and prints it as one JSON value, keys in order, "
+     "infinities and NaN as the strings \"inf\", \"-inf\" and \"nan\". Nothing is composed.",
+     "",
+     1,
+     1,
+     {},
+     kFile,
+     kParseExamples,
+     run_parse},
+    {"stages",
+     "[TYPE]",
+     "the stage types that recipes can use",
+     "Lists the stage types, or shows the ports, settings, bounds and defaults of one.",
+     "",
+     0,
+     1,
+     {},
+     kStage,
+     kStagesExamples,
+     run_stages},
+    {"help",
+     "[VERB | STAGE | RECIPE | KEY]",
+     "explain a verb, a stage type, a recipe or a key",
+     "Explains a verb, a stage type, the params of a recipe, or a key such as "
+     "prune.minitron.target.",
+     "",
+     0,
+     2,
+     {},
+     kSubject,
+     kHelpExamples,
+     run_help},
+    {"schema",
+     "recipe | stage NAME | validate SCHEMA FILE...",
+     "print JSON Schemas, or validate by one",
+     "`schema recipe` prints one self-contained JSON Schema of recipes with all stage types, for "
+     "editors. `schema stage` prints that of a stage. `schema validate` checks YAML and JSON files "
+     "against any JSON Schema 2020-12.",
+     "recipe|stage|validate",
+     1,
+     kAny,
+     kSchema,
+     kActionFile,
+     kSchemaExamples,
+     run_schema},
+    {"doctor",
+     "",
+     "look at this machine and say what is missing",
+     "Looks at compiler, libraries, LibTorch, CUDA, devices, cores, memory and caches, and says "
+     "how to "
+     "get what is missing. Starts no process and opens no connection.",
+     "",
+     0,
+     0,
+     {},
+     {},
+     kDoctorExamples,
+     run_doctor},
+    {"completion",
+     "bash|zsh|fish",
+     "print the completion script of a shell",
+     "Prints a small script that completes verbs, options, recipes, keys and group options.",
+     "bash|zsh|fish",
+     1,
+     1,
+     {},
+     {},
+     kCompletionExamples,
+     run_completion},
+};
+
+}  // namespace
+
+std::span<const Verb> verbs() {
+    return kVerbs;
+}
+
+std::span<const Option> common_options() {
+    return kCommon;
+}
+
+std::span<const Example> common_examples() {
+    return kCommonExamples;
+}
+
+const Verb* find_verb(std::string_view name) {
+    const auto* found = std::find_if(
+        std::begin(kVerbs), std::end(kVerbs), [&](const Verb& verb) { return verb.name == name; });
+    return found == std::end(kVerbs) ? nullptr : found;
+}
+
+const Option* find_option(const Verb* verb, std::string_view name) {
+    if (verb)
+        for (const Option& option : verb->options)
+            if (option.name == name)
+                return &option;
+    for (const Option& option : kCommon)
+        if (option.name == name)
+            return &option;
+    return nullptr;
+}
+
+std::vector<std::string> verb_names() {
+    std::vector<std::string> names;
+    for (const Verb& verb : kVerbs)
+        names.emplace_back(verb.name);
+    return names;
+}
+
+}  // namespace stillroom::cli

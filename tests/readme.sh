@@ -1,0 +1,62 @@
+#!/bin/sh
+# readme.sh PROGRAM ROOT   runs what the pages for newcomers tell them to type, and compares what they say comes back
+set -eu
+program=$(realpath "$1")
+root=$(realpath "$2")
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+unset STILLROOM_SCHEMA_PATH STILLROOM_RECIPE_PATH STILLROOM_PLUGIN_PATH FORCE_COLOR CLICOLOR_FORCE
+mkdir "$scratch/bin" "$scratch/checkout"
+ln -s "$program" "$scratch/bin/stillroom"
+ln -s "$program" "$scratch/checkout/stillroom"
+cp -r "$root/recipes" "$root/schemas" "$scratch/checkout/" # a copy: whatever a line writes, it writes there
+PATH=$scratch/bin:$PATH
+cd "$scratch/checkout"
+
+passed=0 failed=0
+ok() { # NAME CONDITION...
+    name=$1
+    shift
+    if "$@" >"$scratch/out" 2>&1; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        echo "failed: $name"
+        sed 's/^/    /' "$scratch/out"
+    fi
+}
+
+# The lines of the fenced blocks of one language; with a beginning, only of blocks whose first line has it.
+blocks() { # FILE LANGUAGE [BEGINNING]
+    awk -v open="\`\`\`$2" -v beginning="${3-}" '
+        $0 == "```" { inside = 0 }
+        inside && first { wanted = index($0, beginning) == 1; first = 0 }
+        inside && wanted
+        $0 == open { inside = 1; first = 1 }' "$1"
+}
+
+for page in README.md recipes/README.md; do
+    blocks "$root/$page" sh | grep -E '^(\./)?stillroom ' >"$scratch/lines" || :
+    ok "$page has lines to type" test -s "$scratch/lines"
+    while read -r line; do
+        ok "$page: $line" sh -c "$line" </dev/null
+    done <"$scratch/lines"
+done
+
+# The example of errors is the recipe of the page with the lines that it shows in place of its own.
+blocks "$root/README.md" yaml '# yaml-language-server' >student.yaml
+ok 'the recipe of README.md has no mistake' stillroom check student.yaml
+blocks "$root/README.md" text '$ ./stillroom' >"$scratch/example"
+sed 1d "$scratch/example" >"$scratch/said"
+sed -n 's/^ *\([0-9][0-9]*\) | \(.*\)/\1 \2/p' "$scratch/said" >"$scratch/shown"
+awk 'NR == FNR { number = $1; sub(/^[0-9]+ /, ""); shown[number] = $0; next }
+    { print FNR in shown ? shown[FNR] : $0 }' "$scratch/shown" student.yaml >"$scratch/wrong"
+ok 'the lines shown with the errors are not those of the recipe' sh -c '! cmp -s "$1" student.yaml' - "$scratch/wrong"
+mv "$scratch/wrong" student.yaml
+code=0
+sh -c "$(sed -n '1s/^\$ //p' "$scratch/example")" >"$scratch/answer" 2>&1 || code=$?
+ok 'the errors of README.md end with 2' [ "$code" = 2 ]
+ok 'the errors of README.md are those of the program' diff "$scratch/said" "$scratch/answer"
+
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]

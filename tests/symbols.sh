@@ -1,0 +1,28 @@
+#!/bin/sh
+# symbols.sh LIBRARY...   what a shared library of ours exports lies in our namespace; libstillroom.so needs no torch
+set -eu
+passed=0 failed=0
+expect_empty() { # NAME FOUND
+    if [ -z "$2" ]; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        printf 'failed: %s\n%s\n' "$1" "$2"
+    fi
+}
+for library; do
+    name=$(basename "$library")
+    exported=$(nm -DC --defined-only --format=posix "$library" | sed 's/ [A-Za-z] [0-9a-f]* *[0-9a-f]*$//')
+    expect_empty "$name exports names of others" \
+        "$(printf '%s\n' "$exported" | grep -v -E '^((typeinfo( name)?|vtable|guard variable|VTT) for )?stillroom::' || :)"
+    expect_empty "$name exports nothing" "$([ -n "$exported" ] || echo 'no symbol')"
+    needed=$(readelf -d "$library" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p')
+    case $name in
+    libstillroom.so*)
+        expect_empty "$name needs more than fmt, PCRE2, libcrypto and the compiler's libraries" \
+            "$(printf '%s\n' "$needed" | grep -v -E '^lib(fmt|pcre2-8|crypto|stdc\+\+|gcc_s|m|c)\.so|^ld-linux' || :)"
+        ;;
+    esac
+done
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
