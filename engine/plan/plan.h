@@ -1,0 +1,73 @@
+#pragma once
+
+#include "engine/base/api.h"
+#include "engine/plan/graph.h"
+#include "engine/plan/key.h"
+#include "engine/store/store.h"
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace stillroom {
+
+enum class StageState {
+    run,     ///< its key is known and not in the store (or it is forced)
+    cached,  ///< in the store, or a source that is unchanged
+    blocked  ///< its key is not known yet: it waits for another stage or an unread source
+};
+
+/// What a stage's `describe` said.
+struct Description {
+    std::map<std::string, double> cost;  ///< seconds memory_bytes disk_bytes flops parameters
+    std::string skeletons;               ///< JSON: {output: {file: content}} of small JSON files
+};
+
+struct PlannedStage {
+    StageState state = StageState::blocked;
+    std::string
+        reason;  ///< "after student", "source not hashed yet", "not in the store", "forced", ...
+    Span cause;  ///< the line that caused it, where one did
+    std::string key;                             ///< empty: not known yet
+    std::string record;                          ///< the key's fields
+    std::string binding_id;                      ///< under which the store remembers a source of it
+    std::map<std::string, std::string> outputs;  ///< name -> content digest, of a cached one
+    std::map<std::string, std::filesystem::path> paths;  ///< name -> folder, of a cached one
+    std::optional<Description> description;
+};
+
+/// One recipe's graph with what each stage will do. Stages in the graph's order.
+struct Plan {
+    Graph graph;
+    std::vector<PlannedStage> stages;
+};
+
+struct PlanOptions {
+    std::set<std::string> force;  ///< stages that run though cached
+    Verify verify = Verify::sizes;
+    std::string nonce;                                     ///< of this run, for `cache: false`
+    std::uint64_t hash_at_most = std::uint64_t{64} << 20;  ///< bytes of an unread source
+    unsigned threads = 1;
+};
+
+/// State, key and reason of one stage whose upstream stages stand in `plan` already. The engine
+/// calls it again when a stage before it has finished; `hash_at_most` is then without limit.
+STILLROOM_API PlannedStage plan_stage(const Plan& plan,
+                                      std::size_t stage,
+                                      const Store& store,
+                                      const PlanOptions& options,
+                                      Diagnostics& diagnostics);
+
+STILLROOM_API Plan make_plan(Graph graph,
+                             const Store& store,
+                             const PlanOptions& options,
+                             Diagnostics& diagnostics);
+
+/// The stages that decide what `--only` and `--from` leave in: indices into the graph.
+STILLROOM_API std::set<std::size_t> stages_from(const Graph& graph, const std::string& name);
+STILLROOM_API std::set<std::size_t> stages_up_to(const Graph& graph, const std::string& name);
+
+}  // namespace stillroom

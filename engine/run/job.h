@@ -1,0 +1,43 @@
+#pragma once
+
+#include "engine/base/api.h"
+#include "engine/document/node.h"
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace stillroom {
+
+/// What a worker is told: a JSON file, the same for every rank of a stage. Everything that differs
+/// between ranks comes by flags or environment variables.
+struct Job {
+    std::string run;                 ///< id of the run, for the log
+    std::string stage;               ///< "first/student"
+    std::string use;                 ///< "prune.minitron"
+    NodePtr settings;                ///< checked, typed, defaults filled in
+    std::vector<std::string> given;  ///< dotted keys of settings that somebody wrote
+    std::map<std::string, std::vector<std::filesystem::path>> inputs;  ///< by port
+    std::map<std::string, std::filesystem::path> outputs;              ///< by name
+    std::filesystem::path work;
+    std::filesystem::path records;  ///< folder of rank-0000.log, rank-0001.log, ...
+    std::filesystem::path cancel;   ///< a file whose appearance asks to stop at a safe point
+    std::filesystem::path
+        alive;  ///< a file of the engine that changes while it lives; see worker.h
+    std::vector<std::filesystem::path>
+        plugins;  ///< modules and folders that may be opened, in order
+    std::map<std::string, std::string> environment;  ///< `env` of the stage
+    std::string device = "auto";
+    int ranks = 1;
+    int threads = 1;  ///< of each rank
+    int try_number = 1;
+    double timeout = 600;  ///< seconds that ranks wait for each other
+    bool offline = false;
+    std::vector<std::string> inject;  ///< faults "step:fault[:rank]", see inject.h
+};
+
+STILLROOM_API std::string job_text(const Job& job);
+STILLROOM_API Job read_job(const std::filesystem::path& file);
+
+}  // namespace stillroom
