@@ -31,8 +31,11 @@ struct PlannedStage {
     std::string
         reason;  ///< "after student", "source not hashed yet", "not in the store", "forced", ...
     Span cause;  ///< the line that caused it, where one did
-    std::string key;                             ///< empty: not known yet
-    std::string record;                          ///< the key's fields
+    std::string key;     ///< empty: not known yet
+    std::string record;  ///< the key's fields
+    /// Outside files and folders that were too large to read now: the engine hashes and remembers
+    /// them when the run gets here, then asks again.
+    std::vector<std::filesystem::path> unread;
     std::string binding_id;                      ///< under which the store remembers a source of it
     std::map<std::string, std::string> outputs;  ///< name -> content digest, of a cached one
     std::map<std::string, std::filesystem::path> paths;  ///< name -> folder, of a cached one
