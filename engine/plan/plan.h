@@ -31,14 +31,19 @@ struct PlannedStage {
     std::string
         reason;  ///< "after student", "source not hashed yet", "not in the store", "forced", ...
     Span cause;  ///< the line that caused it, where one did
-    std::string key;     ///< empty: not known yet
-    std::string record;  ///< the key's fields
+    std::vector<FieldChange> changes;  ///< against the newest entry of this stage, if there is one
+    std::string key;                   ///< empty: not known yet
+    std::string record;                ///< the key's fields
+    KeyParts parts;                    ///< what went into the record; for add_reads after a run
     /// Outside files and folders that were too large to read now: the engine hashes and remembers
     /// them when the run gets here, then asks again.
     std::vector<std::filesystem::path> unread;
     std::string binding_id;                      ///< under which the store remembers a source of it
     std::map<std::string, std::string> outputs;  ///< name -> content digest, of a cached one
     std::map<std::string, std::filesystem::path> paths;  ///< name -> folder, of a cached one
+    std::string failed;    ///< of a cached one whose quality gate refused it
+    std::string machine;   ///< of a cached one: the class it was made on
+    bool replace = false;  ///< an entry is there that must give way, see Store::publish
     std::optional<Description> description;
 };
 
@@ -54,6 +59,7 @@ struct PlanOptions {
     std::string nonce;                                     ///< of this run, for `cache: false`
     std::uint64_t hash_at_most = std::uint64_t{64} << 20;  ///< bytes of an unread source
     unsigned threads = 1;
+    bool explain = true;  ///< look up what changed; false: only whether it runs
 };
 
 /// State, key and reason of one stage whose upstream stages stand in `plan` already. The engine
@@ -68,6 +74,10 @@ STILLROOM_API Plan make_plan(Graph graph,
                              const Store& store,
                              const PlanOptions& options,
                              Diagnostics& diagnostics);
+
+/// One name for stages that will give the same result, known before any key is: for stages that the
+/// jobs of a sweep share. In the graph's order.
+STILLROOM_API std::vector<std::string> stage_identities(const Graph& graph);
 
 /// The stages that decide what `--only` and `--from` leave in: indices into the graph.
 STILLROOM_API std::set<std::size_t> stages_from(const Graph& graph, const std::string& name);
