@@ -10,6 +10,8 @@
 
 namespace stillroom {
 
+inline constexpr int kMostRanks = 1 << 16;
+
 /// What a worker is told: a JSON file, the same for every rank of a stage. Everything that differs
 /// between ranks comes by flags or environment variables.
 struct Job {
@@ -23,8 +25,7 @@ struct Job {
     std::filesystem::path work;
     std::filesystem::path records;  ///< folder of rank-0000.log, rank-0001.log, ...
     std::filesystem::path cancel;   ///< a file whose appearance asks to stop at a safe point
-    std::filesystem::path
-        alive;  ///< a file of the engine that changes while it lives; see worker.h
+    std::filesystem::path alive;    ///< a file whose content the engine changes with every beat
     std::vector<std::filesystem::path>
         plugins;  ///< modules and folders that may be opened, in order
     std::map<std::string, std::string> environment;  ///< `env` of the stage
@@ -32,12 +33,15 @@ struct Job {
     int ranks = 1;
     int threads = 1;  ///< of each rank
     int try_number = 1;
-    double timeout = 600;  ///< seconds that ranks wait for each other
+    double timeout = 600;  ///< seconds that ranks wait for each other, and the engine for a sign
+    double beat = 2;       ///< seconds between signs of life, of the engine and of each rank
     bool offline = false;
     std::vector<std::string> inject;  ///< faults "step:fault[:rank]", see inject.h
 };
 
 STILLROOM_API std::string job_text(const Job& job);
+
+/// Throws Error: exit 2 if it cannot be read, 9 if it is not what job_text writes.
 STILLROOM_API Job read_job(const std::filesystem::path& file);
 
 }  // namespace stillroom
