@@ -381,7 +381,9 @@ std::vector<fs::path> schema_folders() {
             add(folder);
     for (const std::string& folder : split(environment("STILLROOM_PLUGIN_PATH"), ':'))
         if (!folder.empty())
-            add(fs::path(folder) / "schemas");
+            for (const fs::path& beside : {fs::path(folder) / "schemas", fs::path(folder)})
+                if (fs::is_directory(beside / "stages"))
+                    add(beside);
     for (fs::path at = program_path().parent_path(); at.has_relative_path(); at = at.parent_path())
         for (const fs::path& share : {at / "share/stillroom/schemas", at / "schemas"})
             if (fs::exists(share / kFrameFile)) {

@@ -98,8 +98,9 @@ private:
     std::unique_ptr<Parts> parts_;
 };
 
-/// STILLROOM_SCHEMA_PATH (colons between), the folders of STILLROOM_PLUGIN_PATH, the installed
-/// schemas or those of the source tree in which the program was built.
+/// STILLROOM_SCHEMA_PATH (colons between), the folders of STILLROOM_PLUGIN_PATH that have stages/
+/// or schemas/stages/ beside the modules, the installed schemas or those of the source tree in
+/// which the program was built.
 STILLROOM_API std::vector<std::filesystem::path> schema_folders();
 
 }  // namespace stillroom
