@@ -132,6 +132,7 @@ inline constexpr int kOutside = 601;   // a path that leaves the recipe's folder
 inline constexpr int kUnpinned = 602;  // a remote recipe without its digest
 inline constexpr int kUntrusted = 603;    // code or commands that a recipe names
 inline constexpr int kSecretPlace = 604;  // a secret where none may stand
+inline constexpr int kSiteOnly = 605;     // a key of the site's in a user's configuration
 
 // Sweeps
 inline constexpr int kSweepInterval = 701;  // an interval, which only an optimiser can take

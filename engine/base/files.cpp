@@ -120,6 +120,11 @@ std::vector<std::string> list_folder(const fs::path& folder) {
     return names;
 }
 
+bool is_inside(const fs::path& path, const fs::path& folder) {
+    auto [end, rest] = std::mismatch(folder.begin(), folder.end(), path.begin(), path.end());
+    return end == folder.end() || (end->empty() && std::next(end) == folder.end());
+}
+
 fs::path home_folder() {
     std::string home = environment("HOME");
     if (!home.empty())

@@ -20,6 +20,10 @@ STILLROOM_API void write_file(const std::filesystem::path& path, std::string_vie
 /// Names in a folder, sorted; empty if there is no such folder.
 STILLROOM_API std::vector<std::string> list_folder(const std::filesystem::path& folder);
 
+/// True if the path is the folder or lies below it. Both are canonical: nothing is looked up.
+STILLROOM_API bool is_inside(const std::filesystem::path& path,
+                             const std::filesystem::path& folder);
+
 /// "~" and XDG folders. `HOME` unset: the password database's; neither: ./.stillroom.
 STILLROOM_API std::filesystem::path home_folder();
 STILLROOM_API std::filesystem::path config_folder();  ///< $XDG_CONFIG_HOME/stillroom

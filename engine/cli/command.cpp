@@ -85,6 +85,12 @@ std::vector<std::filesystem::path> Command::config_folders() const {
     return folders;
 }
 
+const Configuration& Command::configuration() const {
+    if (!configured)
+        configured = read_configuration(sources, configuration_files(), diagnostics);
+    return *configured;
+}
+
 void read_limits(Command& command) {
     std::vector<std::string> names;
     for (const LimitName& limit : kLimits)

@@ -5,9 +5,11 @@
 #include "engine/base/source.h"
 #include "engine/cli/command_line.h"
 #include "engine/document/document.h"
+#include "engine/recipe/configuration.h"
 
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -44,6 +46,14 @@ struct Command {
     /// The words from the one at `first` on.
     std::vector<Word> words_from(std::size_t first) const;
     std::vector<std::filesystem::path> config_folders() const;
+
+    /// Read when a verb first asks, so that help and version work with a broken one; its mistakes
+    /// are among the diagnostics.
+    const Configuration& configuration() const;
+
+    bool offline() const { return is_offline(line.has("--offline")); }
+
+    mutable std::optional<Configuration> configured = {};  ///< what `configuration` has read
 };
 
 /// Reads --limit NAME=N into limits; mistakes are diagnostics.

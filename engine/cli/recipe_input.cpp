@@ -57,6 +57,8 @@ std::optional<Request> recipe_request(Command& command,
         request.arguments.push_back({word.index, word.text});
     request.config_dirs = command.config_folders();
     request.limits = command.limits;
+    request.launch = command.configuration().launch;
+    request.launch_where = command.configuration().launch_where;
     return request;
 }
 
@@ -68,12 +70,21 @@ ResolveOptions resolve_options(const Command& command) {
     };
     for (const Word& word : command.line.values("--allow-env"))
         options.allowed_names.push_back(word.text);
+    const std::vector<std::string>& site = command.configuration().allow_env;
+    options.allowed_names.insert(options.allowed_names.end(), site.begin(), site.end());
     return options;
 }
 
 CheckOptions check_options(const Command& command, const Request& request) {
     ResolveOptions resolving = resolve_options(command);
     return {request, resolving.environment, resolving.allowed_names};
+}
+
+std::vector<TrustFlag> trust_flags(const Command& command) {
+    std::vector<TrustFlag> flags;
+    for (const Word& word : command.line.values("--trust"))
+        flags.push_back({word.text, word.where});
+    return flags;
 }
 
 SearchPath search_path(const Command& command, const fs::path& recipe) {

@@ -6,10 +6,12 @@
 #include "engine/recipe/override.h"
 #include "engine/recipe/resolve.h"
 #include "engine/recipe/search_path.h"
+#include "engine/recipe/trust.h"
 
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace stillroom::cli {
 
@@ -26,6 +28,9 @@ std::optional<Request> recipe_request(Command& command,
 ResolveOptions resolve_options(const Command& command);
 
 CheckOptions check_options(const Command& command, const Request& request);
+
+/// What --trust names: for plugin_folders and launch_folders.
+std::vector<TrustFlag> trust_flags(const Command& command);
 
 SearchPath search_path(const Command& command, const std::filesystem::path& recipe = {});
 

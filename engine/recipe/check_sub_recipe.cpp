@@ -62,6 +62,7 @@ bool Checker::open_sub_recipe(Draft& draft) {
         request.recipe = file->path;
         request.named_at = draft.use->where;
         request.arguments.clear();
+        request.launch_where = {};  // how a recipe is launched is asked once
         std::optional<Recipe> recipe = compose(sources_, request, diagnostics_);
         if (!recipe)
             return false;

@@ -154,7 +154,8 @@ public:
             return std::nullopt;
         recipe.lacks_files = diagnostics_.errors() != before;
         recipe.root = apply_values(recipe.root, orders.values);
-        if (!orders.launch_choices.empty() || !orders.launch_values.empty())
+        if (!orders.launch_choices.empty() || !orders.launch_values.empty() ||
+            request_.launch_where)
             recipe.launch = compose_launch(orders);
         recipe.lacks_values = diagnostics_.errors() != before;
         return recipe;
@@ -208,8 +209,8 @@ private:
 
     /// `launch` is a group that is always there; what is chosen of it is no part of the recipe.
     NodePtr compose_launch(const Orders& orders) {
-        std::string option = "local";
-        Span where;
+        std::string option = request_.launch;
+        Span where = request_.launch_where;
         for (const GroupChoice& choice : orders.launch_choices) {
             if (choice.kind != GroupChoice::Kind::change || choice.options.size() != 1) {
                 diagnostics_

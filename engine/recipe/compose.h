@@ -38,6 +38,8 @@ struct Request {
     const Catalog* catalog =
         nullptr;  ///< a setting that a stage's schema declares may be overridden though unset
     Sources* sources = nullptr;        ///< set by compose(): sub-recipes are read into it
+    std::string launch = "local";      ///< the option of the group `launch` that counts by itself
+    Span launch_where;                 ///< the configuration that says so
     bool choices_may_be_open = false;  ///< `group: ???` is no error: for help and completion
 };
 

@@ -23,11 +23,6 @@ std::string without_suffix(std::string_view file) {
     return std::string(file.substr(0, file.size() - kSuffix.size()));
 }
 
-bool is_inside(const fs::path& path, const fs::path& folder) {
-    auto [end, rest] = std::mismatch(folder.begin(), folder.end(), path.begin(), path.end());
-    return end == folder.end() || (end->empty() && std::next(end) == folder.end());
-}
-
 /// The folders below this one that hold options, as group names. The near ones are looked into
 /// first and there is an end: a recipe may lie in a home folder, or in / itself.
 std::set<std::string> groups_below(const fs::path& folder, int depth) {

@@ -1,6 +1,7 @@
 #include "engine/recipe/sub_recipe.h"
 
 #include "engine/base/codes.h"
+#include "engine/base/files.h"
 #include "engine/base/text.h"
 #include "engine/recipe/merge.h"
 
@@ -11,11 +12,6 @@
 namespace stillroom {
 namespace fs = std::filesystem;
 namespace {
-
-bool is_inside(const fs::path& path, const fs::path& folder) {
-    fs::path relative = path.lexically_relative(folder);
-    return !relative.empty() && *relative.begin() != "..";
-}
 
 bool is_allowed(const fs::path& file, const SearchPath& search) {
     std::error_code error;

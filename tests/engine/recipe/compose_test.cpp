@@ -7,6 +7,7 @@
 #include "engine/recipe/override.h"
 #include "engine/recipe/resolve.h"
 #include "tests/engine/recipe/case_lines.h"
+#include "tests/engine/temporary_folder.h"
 
 #include <doctest/doctest.h>
 
@@ -18,27 +19,6 @@ namespace fs = std::filesystem;
 namespace {
 
 const fs::path kFixture = "tests/cases/language/composition";
-
-/// A folder that goes when the test ends.
-class TemporaryFolder {
-public:
-    TemporaryFolder() {
-        std::string pattern = (fs::temp_directory_path() / "stillroom-XXXXXX").string();
-        path_ = mkdtemp(pattern.data());
-    }
-    ~TemporaryFolder() { fs::remove_all(path_); }
-    TemporaryFolder(const TemporaryFolder&) = delete;
-    TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-
-    const fs::path& path() const { return path_; }
-    void write(const fs::path& name, std::string_view text) const {
-        fs::create_directories((path_ / name).parent_path());
-        std::ofstream(path_ / name) << text;
-    }
-
-private:
-    fs::path path_;
-};
 
 struct Outcome {
     Sources sources;
