@@ -22,7 +22,8 @@ struct KeyParts {
     std::string nonce;         ///< of `cache: false`: the run's id
 };
 
-/// Adds the files that a stage said it reads: by their names alone, wherever they lie.
+/// The files that a stage said it reads, in place of any before: known by their names alone,
+/// wherever they lie.
 STILLROOM_API void add_reads(KeyParts& parts, const std::vector<FileRecord>& files);
 
 /// The fields of the key as canonical JSON (RFC 8785): format, use, version, settings, inputs,
@@ -32,6 +33,9 @@ STILLROOM_API std::string key_record(const CheckedStage& stage, const KeyParts& 
 
 /// 64 hex digits.
 STILLROOM_API std::string key_of(const std::string& record);
+
+/// "data.train" and "file" make "data.train.file"; a dot inside a key is written '\.'.
+std::string path_below(const std::string& path, std::string_view key);
 
 /// A path among the settings of a stage, wherever it stands in them.
 struct OutsidePath {

@@ -41,8 +41,9 @@ struct PlannedStage {
     std::string binding_id;                      ///< under which the store remembers a source of it
     std::map<std::string, std::string> outputs;  ///< name -> content digest, of a cached one
     std::map<std::string, std::filesystem::path> paths;  ///< name -> folder, of a cached one
-    std::string failed;    ///< of a cached one whose quality gate refused it
-    std::string machine;   ///< of a cached one: the class it was made on
+    std::string failed;                          ///< of a cached one whose quality gate refused it
+    std::string machine;                         ///< of a cached one: the class it was made on
+    std::vector<std::filesystem::path> written;  ///< where it writes outside the store
     bool replace = false;  ///< an entry is there that must give way, see Store::publish
     std::optional<Description> description;
 };
