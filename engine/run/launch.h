@@ -20,11 +20,20 @@ struct Launch {
     std::vector<std::string> command;  ///< words with {worker} {ranks} {nodes} {ranks_per_node}
     int nodes = 1;
     int ranks_per_node = 0;  ///< 0: ranks over nodes
-    int cores = 0;           ///< that stages may use; never 0 once read
+    int cores = 0;           ///< of all nodes together, that stages may use; never 0 once read
     int devices = 0;
     std::uint64_t memory = 0;
     double timeout = 600;
 };
+
+/// How `ranks` ranks lie on the nodes.
+struct LaunchShape {
+    int nodes = 1;
+    int ranks_per_node = 1;
+};
+
+/// Throws Error (exit 2) where they do not fit.
+STILLROOM_API LaunchShape launch_shape(const Launch& launch, int ranks);
 
 /// The words that start `ranks` ranks of the worker.
 STILLROOM_API std::vector<std::string> launch_words(const Launch& launch,
