@@ -206,8 +206,8 @@ class Struct:
         lines += ["", "    /// Their names, for complaints.", "    struct Key : ::stillroom::SettingKey {"]
         names = "".join(
             ",\n              %s(::stillroom::setting_below(*this, %s))" % (field, string_literal(key)) for key, field, _, _ in self.fields)
-        lines += ["        explicit Key(std::string at%s)" % ("" if outer else " = {}"),
-                  "            : SettingKey(std::move(at))%s {}" % names]
+        lines += ["        explicit Key(std::string kAt%s)" % ("" if outer else " = {}"),
+                  "            : SettingKey(std::move(kAt))%s {}" % names]
         lines += ["        %s %s;" % (key_type(form), field) for _, field, form, _ in self.fields]
         lines += ["    };", "};"]
         unit.declare(self, "\n".join(lines))

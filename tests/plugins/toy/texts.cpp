@@ -1,32 +1,7 @@
 #include "tests/plugins/toy/texts.h"
 
-#include "engine/base/files.h"
-#include "engine/base/json_value.h"
-
 namespace stillroom::toy {
 namespace fs = std::filesystem;
-namespace {
-
-constexpr std::size_t kLongest = std::size_t{64} << 20;
-
-}  // namespace
-
-std::string read_text(const fs::path& folder) {
-    return read_file(folder / "text.txt", kLongest);
-}
-
-void write_size(const fs::path& folder, std::int64_t bytes) {
-    write_file(folder / "report.json", "{\"bytes\":" + std::to_string(bytes) + "}\n");
-}
-
-std::int64_t read_size(const fs::path& folder) {
-    return Json::parse(read_file(folder / "report.json", 4096)).at("bytes").integer();
-}
-
-void write_text(const fs::path& folder, std::string_view text) {
-    write_file(folder / "text.txt", text);
-    write_size(folder, static_cast<std::int64_t>(text.size()));
-}
 
 void Write::describe(DescribeContext& context) const {
     write_size(context.output("report"), static_cast<std::int64_t>(settings_.text.size()));
@@ -40,18 +15,30 @@ void Write::run(RunContext& context) {
     context.text(settings_.text);
 }
 
+void Data::describe(DescribeContext& context) const {
+    auto bytes = static_cast<std::int64_t>(settings_.text.size());
+    write_size(context.output("data"), bytes);
+    if (settings_.count)
+        write_size(context.output("report"),
+                   static_cast<std::int64_t>(std::to_string(bytes).size()));
+}
+
+void Data::run(RunContext& context) {
+    write_text(context.output("data"), settings_.text);
+    if (settings_.count)
+        write_text(context.output("report"), std::to_string(settings_.text.size()));
+}
+
 void Join::describe(DescribeContext& context) const {
     std::vector<fs::path> texts = context.inputs("texts");
+    if (context.has("more"))
+        texts.push_back(context.input("more"));
     std::int64_t bytes = 0;
     for (const fs::path& text : texts)
         bytes += read_size(text);
-    std::size_t gaps = texts.size() - 1;
-    if (context.has("more")) {
-        bytes += read_size(context.input("more"));
-        ++gaps;
-    }
-    write_size(context.output("report"),
-               bytes + static_cast<std::int64_t>(gaps * settings_.between.size()));
+    std::size_t gaps = texts.empty() ? 0 : texts.size() - 1;
+    bytes += static_cast<std::int64_t>(gaps * settings_.between.size());
+    write_size(context.output("report"), bytes);
 }
 
 void Join::run(RunContext& context) {
@@ -82,6 +69,10 @@ void Upper::run(RunContext& context) {
             c = static_cast<char>(c - 'a' + 'A');
     write_text(context.output("report"), out);
     context.text(out);
+}
+
+void Noop::run(RunContext& context) {
+    write_text(context.output("report"), settings_.name);
 }
 
 }  // namespace stillroom::toy

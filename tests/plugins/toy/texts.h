@@ -1,55 +1,49 @@
 #pragma once
 
-#include "engine/plugin/stage.h"
+#include "tests/plugins/toy/data_settings.h"
 #include "tests/plugins/toy/join_settings.h"
+#include "tests/plugins/toy/noop_settings.h"
+#include "tests/plugins/toy/toy_stage.h"
 #include "tests/plugins/toy/upper_settings.h"
 #include "tests/plugins/toy/write_settings.h"
 
-#include <filesystem>
-#include <string>
-#include <string_view>
-
 namespace stillroom::toy {
 
-// An artifact of this plugin: a folder with text.txt, and report.json that counts its bytes. The
-// skeleton is report.json alone.
-std::string read_text(const std::filesystem::path& folder);
-void write_text(const std::filesystem::path& folder, std::string_view text);
-std::int64_t read_size(const std::filesystem::path& folder);
-void write_size(const std::filesystem::path& folder, std::int64_t bytes);
-
-class Write final : public Stage {
+class Write final : public ToyStage<WriteSettings> {
 public:
-    using Settings = WriteSettings;
-    explicit Write(const Settings& settings) : settings_(settings) {}
+    using ToyStage::ToyStage;
     void describe(DescribeContext& context) const override;
     void run(RunContext& context) override;
-
-private:
-    Settings settings_;
 };
 
-class Join final : public Stage {
+/// Has an output that need not be there.
+class Data final : public ToyStage<DataSettings> {
 public:
-    using Settings = JoinSettings;
-    explicit Join(const Settings& settings) : settings_(settings) {}
+    using ToyStage::ToyStage;
     void describe(DescribeContext& context) const override;
     void run(RunContext& context) override;
+};
 
-private:
-    Settings settings_;
+class Join final : public ToyStage<JoinSettings> {
+public:
+    using ToyStage::ToyStage;
+    void describe(DescribeContext& context) const override;
+    void run(RunContext& context) override;
 };
 
 /// Refuses too long a text before anything runs.
-class Upper final : public Stage {
+class Upper final : public ToyStage<UpperSettings> {
 public:
-    using Settings = UpperSettings;
-    explicit Upper(const Settings& settings) : settings_(settings) {}
+    using ToyStage::ToyStage;
     void describe(DescribeContext& context) const override;
     void run(RunContext& context) override;
+};
 
-private:
-    Settings settings_;
+/// The cheapest stage, for benches.
+class Noop final : public ToyStage<NoopSettings> {
+public:
+    using ToyStage::ToyStage;
+    void run(RunContext& context) override;
 };
 
 }  // namespace stillroom::toy
