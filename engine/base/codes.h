@@ -130,9 +130,13 @@ inline constexpr int kSubRecipeBudget = 517;  // recipes inside one another too 
 // Files that may not be part of a recipe
 inline constexpr int kOutside = 601;   // a path that leaves the recipe's folder and the search path
 inline constexpr int kUnpinned = 602;  // a remote recipe without its digest
-inline constexpr int kUntrusted = 603;    // code or commands that a recipe names
-inline constexpr int kSecretPlace = 604;  // a secret where none may stand
-inline constexpr int kSiteOnly = 605;     // a key of the site's in a user's configuration
+inline constexpr int kUntrusted = 603;     // code or commands that a recipe names
+inline constexpr int kSecretPlace = 604;   // a secret where none may stand
+inline constexpr int kSiteOnly = 605;      // a key of the site's in a user's configuration
+inline constexpr int kRemote = 606;        // a remote recipe that cannot be had
+inline constexpr int kRemoteDigest = 607;  // a remote recipe whose bytes are not those pinned
+inline constexpr int kRemoteReads = 608;   // what a remote recipe may not read or set
+inline constexpr int kLockDrift = 609;     // something is not what the lock says
 
 // Sweeps
 inline constexpr int kSweepInterval = 701;  // an interval, which only an optimiser can take

@@ -1,6 +1,7 @@
 #include "engine/base/json.h"
 #include "engine/base/text.h"
 #include "engine/cli/command.h"
+#include "engine/cli/locking.h"
 #include "engine/cli/recipe_input.h"
 #include "engine/cli/run_verbs.h"
 #include "engine/plan/graph.h"
@@ -67,6 +68,8 @@ void check_jobs(Command& command, const Catalog& catalog, const Request& request
         Checked checked =
             check(command.sources, job.recipe, catalog, check_options(command, request), checking);
         add_new(command, checking, said);
+        if (checking.ok() && command.line.has("--locked"))
+            check_locked(command, request, checked);
         out.begin_object();
         out.key("id"), out.string(job.id);
         out.key("ok"), out.boolean(checking.ok());
@@ -116,6 +119,8 @@ void run_check(Command& command) {
     Checked checked = check(
         command.sources, *recipe, catalog, check_options(command, request), command.diagnostics);
     if (!command.diagnostics.ok())
+        return;
+    if (command.line.has("--locked") && !check_locked(command, request, checked))
         return;
     command.text = verdict(command, request, checked.stages.size());
     command.write_result([&](JsonWriter& out) {

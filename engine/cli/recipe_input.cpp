@@ -3,6 +3,8 @@
 #include "engine/base/codes.h"
 #include "engine/base/files.h"
 #include "engine/base/text.h"
+#include "engine/recipe/lock_file.h"
+#include "engine/recipe/remote.h"
 
 #include <fmt/format.h>
 
@@ -40,7 +42,21 @@ std::optional<Request> recipe_request(Command& command,
                                       const Word& recipe,
                                       std::size_t first_override) {
     Request request;
-    request.recipe = recipe_path(command, recipe);
+    RemoteRecipes::Options remote;
+    remote.offline = command.offline();
+    remote.most_bytes = command.limits.file_bytes;
+    bool is_remote = is_address(recipe.text);
+    if (!is_remote) {
+        request.recipe = recipe_path(command, recipe);
+        remote.lock = request.recipe.parent_path() / kLockName;
+    }
+    request.remotes = std::make_shared<RemoteRecipes>(remote);
+    if (is_remote) {
+        auto copy = request.remotes->find(recipe.text, recipe.where, command.diagnostics);
+        if (!copy)
+            return std::nullopt;
+        request.recipe = *copy;
+    }
     std::error_code ignored;
     if (!fs::exists(request.recipe, ignored)) {
         refuse_recipe(command, recipe);
@@ -70,6 +86,7 @@ ResolveOptions resolve_options(const Command& command) {
     };
     for (const Word& word : command.line.values("--allow-env"))
         options.allowed_names.push_back(word.text);
+    options.is_remote = remote_places(command.sources);
     const std::vector<std::string>& site = command.configuration().allow_env;
     options.allowed_names.insert(options.allowed_names.end(), site.begin(), site.end());
     return options;

@@ -16,6 +16,7 @@ void run_graph(Command& command);
 void run_schema(Command& command);
 void run_stages(Command& command);
 void run_help(Command& command);
+void run_lock(Command& command);
 void run_recipes(Command& command);
 void run_init(Command& command);
 void run_doctor(Command& command);

@@ -33,7 +33,12 @@ constexpr Option kCommon[] = {
 
 constexpr Option kJobs{"--multirun", 'm', "", "values such as a,b are a sweep: one job each", ""};
 
-constexpr Option kCheck[] = {kJobs};
+constexpr Option kLocked{"--locked", 0, "", "refuse whatever differs from recipe.lock", ""};
+
+constexpr Option kCheck[] = {kJobs, kLocked};
+constexpr Option kLock[] = {
+    {"--update", 0, "NAME", "take only this item as it is now", ""},
+};
 constexpr Option kCompose[] = {
     {"--resolve", 0, "", "work out every ${...}", ""},
     {"--origins", 0, "", "beside each value where it came from", ""},
@@ -109,6 +114,10 @@ constexpr Example kGraphExamples[] = {
 constexpr Example kDiffExamples[] = {
     {"stillroom diff recipe.yaml other.yaml", "key by key"},
     {"stillroom diff recipe.yaml other.yaml --json", "the same for programs"},
+};
+constexpr Example kLockExamples[] = {
+    {"stillroom lock recipe.yaml", "writes recipe.lock beside the recipe"},
+    {"stillroom lock recipe.yaml --update 'recipe recipe.yaml'", "takes one item as it is now"},
 };
 constexpr Example kFmtExamples[] = {
     {"stillroom fmt recipe.yaml", "rewrites the file"},
@@ -214,6 +223,20 @@ constexpr Verb kVerbs[] = {
      kRecipes,
      kDiffExamples,
      run_diff},
+    {"lock",
+     "RECIPE [OVERRIDE...]",
+     "write down what a recipe is made of",
+     "Writes recipe.lock beside the recipe: the version of the engine, the files of the recipe by "
+     "their bytes and by their value, plugins, datasets, and remote recipes and models by digest. "
+     "It serves every recipe of the folder. `check --locked` and `run --locked` refuse what "
+     "differs, by name. A remote recipe that is pinned nowhere is pinned to what it is now.",
+     "",
+     1,
+     kAny,
+     kLock,
+     kRecipe,
+     kLockExamples,
+     run_lock},
     {"recipes",
      "ls|show|copy [NAME] [FILE]",
      "the recipes and groups that can be used by name",

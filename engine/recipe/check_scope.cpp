@@ -4,6 +4,8 @@
 #include "engine/recipe/frame.h"
 #include "engine/recipe/interpolation.h"
 #include "engine/recipe/merge.h"
+#include "engine/recipe/remote.h"
+#include "engine/recipe/remote_policy.h"
 
 #include <fmt/format.h>
 
@@ -29,6 +31,7 @@ Checker::Checker(Sources& sources,
       search_(make_search_path(options.request.recipe, options.request.config_dirs)) {
     resolving_.environment = options.environment;
     resolving_.allowed_names = options.allowed_environment;
+    resolving_.is_remote = remote_places(sources);
 }
 
 ScopeResult Checker::check_recipe(const Recipe& recipe) {
@@ -63,6 +66,8 @@ ScopeResult Checker::check_scope(const Recipe& recipe,
     take_values(drafts, *stages);
     for (std::size_t position : visiting_order(drafts, offers))
         check_draft(drafts[position], prefix, offers, result);
+    if (has_remote_part(recipe))
+        refuse_remote_paths(recipe, result.stages, sources_, diagnostics_);
     result.outputs = link_outputs(*root, offers);
     return result;
 }

@@ -3,6 +3,7 @@
 #include "engine/document/scalar.h"
 #include "engine/recipe/checker.h"
 #include "engine/recipe/loaders.h"
+#include "engine/recipe/remote_policy.h"
 
 #include <fmt/format.h>
 
@@ -81,6 +82,8 @@ void Checker::check_stage(Draft& draft,
     stage.engine = draft.parts.engine;
     stage.settings =
         check_settings(key_of(draft), *draft.type, draft.parts, catalog_, sources_, diagnostics_);
+    if (NodePtr env = draft.parts.engine->get("env"))
+        refuse_variables(*env, resolving_.is_remote, diagnostics_);
     stage.after = link_after(draft, offers);
     stage.after.insert(stage.after.end(), outer_after_.begin(), outer_after_.end());
     std::vector<CheckedStage> inserted;

@@ -2,8 +2,9 @@
 #include "engine/base/files.h"
 #include "engine/base/text.h"
 #include "engine/recipe/checker.h"
-#include "engine/recipe/defaults_entry.h"
 #include "engine/recipe/loaders.h"
+#include "engine/recipe/remote.h"
+#include "engine/recipe/trust.h"
 
 #include <fmt/format.h>
 
@@ -17,33 +18,43 @@ constexpr std::size_t kMostScopes = 64;  // recipes inside one another
 
 }  // namespace
 
-bool Checker::open_sub_recipe(Draft& draft) {
-    if (refuse_remote(draft.use->text, draft.use->where, diagnostics_))
-        return false;
-    if (draft.use->text.ends_with(".so")) {
+std::optional<fs::path> Checker::sub_recipe_file(const Draft& draft) {
+    const Node& use = *draft.use;
+    RemoteRecipes* remotes = options_.request.remotes.get();
+    if (is_address(use.text)) {
+        if (remotes)
+            return remotes->find(use.text, use.where, diagnostics_);
+        refuse_fetching(use.text, use.where, diagnostics_);
+        return std::nullopt;
+    }
+    if (use.text.ends_with(".so")) {
+        const Source* source = sources_.find(use.where.begin);
         diagnostics_
             .error(code::kUntrusted,
-                   draft.use->where,
-                   fmt::format("a recipe brings no code in, '{}' is refused", draft.use->text))
+                   use.where,
+                   fmt::format("plugin {} is not trusted because a recipe names it",
+                               fingerprint((source ? source->folder() : fs::path()) / use.text)))
             .with_hint(
                 "plugins come from the installed folder, STILLROOM_PLUGIN_PATH or --trust PATH")
             .exits(kExitPolicy);
-        return false;
+        return std::nullopt;
     }
-    std::optional<RecipeFile> file = find_recipe(*draft.use, sources_, search_);
+    std::optional<RecipeFile> file = find_recipe(use, sources_, search_);
     if (!file) {
         refuse_type(draft);
-        return false;
+        return std::nullopt;
     }
-    if (file->outside) {
+    // Beside a remote recipe lies nothing: what it names by a path is not of its own.
+    bool foreign = use.text.find('/') != std::string::npos && resolving_.is_remote(use.where);
+    if (file->outside || foreign) {
         diagnostics_
-            .error(code::kOutside,
-                   draft.use->where,
-                   fmt::format("'{}' leaves the recipe's folder", draft.use->text))
-            .with_hint(
-                "files of a recipe lie in its folder or on the search path; see --config-dir")
+            .error(
+                code::kOutside, use.where, fmt::format("'{}' leaves the recipe's folder", use.text))
+            .with_hint(foreign ? "a remote recipe names another by its address and digest"
+                               : "files of a recipe lie in its folder or on the search path; see "
+                                 "--config-dir")
             .exits(kExitPolicy);
-        return false;
+        return std::nullopt;
     }
     if (file->absent) {
         std::vector<std::string> beside;
@@ -51,15 +62,22 @@ bool Checker::open_sub_recipe(Draft& draft) {
             beside.push_back(name);
         diagnostics_
             .error(code::kNoSuchFile,
-                   draft.use->where,
+                   use.where,
                    fmt::format("there is no recipe '{}'", file->path.string()))
             .with_hint(did_you_mean(file->path.filename().string(), beside));
-        return false;
+        return std::nullopt;
     }
-    std::shared_ptr<SubRecipe>& sub = sub_recipes_[file->path];
+    return file->path;
+}
+
+bool Checker::open_sub_recipe(Draft& draft) {
+    std::optional<fs::path> file = sub_recipe_file(draft);
+    if (!file)
+        return false;
+    std::shared_ptr<SubRecipe>& sub = sub_recipes_[*file];
     if (!sub) {
         Request request = options_.request;
-        request.recipe = file->path;
+        request.recipe = *file;
         request.named_at = draft.use->where;
         request.arguments.clear();
         request.launch_where = {};  // how a recipe is launched is asked once

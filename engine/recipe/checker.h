@@ -104,6 +104,9 @@ private:
     void refuse_missing(Span where, const std::string& path);
 
     // Stages that are recipes.
+    /// The file that `use` names, fetched if it lies elsewhere. Nothing, with a mistake, where none
+    /// may be used.
+    std::optional<std::filesystem::path> sub_recipe_file(const Draft& draft);
     bool open_sub_recipe(Draft& draft);
     void refuse_type(const Draft& draft);
     void check_sub(Draft& draft,

@@ -166,8 +166,14 @@ private:
                          Span named_at,
                          const std::vector<GroupChoice>& choices,
                          std::vector<Choice>& defaults) {
-        std::vector<Layer> layers = expand_defaults(
-            file, named_at, choices, search_, files_, request_.choices_may_be_open, diagnostics_);
+        std::vector<Layer> layers = expand_defaults(file,
+                                                    named_at,
+                                                    choices,
+                                                    search_,
+                                                    files_,
+                                                    request_.remotes.get(),
+                                                    request_.choices_may_be_open,
+                                                    diagnostics_);
         if (layers.empty())
             return nullptr;
         NodePtr root;

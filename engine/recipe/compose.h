@@ -7,6 +7,7 @@
 #include "engine/recipe/search_path.h"
 
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -14,6 +15,7 @@
 namespace stillroom {
 
 class Catalog;
+class RemoteRecipes;
 
 /// One line of the final defaults list, in the order of merging.
 struct Choice {
@@ -37,7 +39,8 @@ struct Request {
     Limits limits;
     const Catalog* catalog =
         nullptr;  ///< a setting that a stage's schema declares may be overridden though unset
-    Sources* sources = nullptr;        ///< set by compose(): sub-recipes are read into it
+    Sources* sources = nullptr;              ///< set by compose(): sub-recipes are read into it
+    std::shared_ptr<RemoteRecipes> remotes;  ///< null: nothing is fetched
     std::string launch = "local";      ///< the option of the group `launch` that counts by itself
     Span launch_where;                 ///< the configuration that says so
     bool choices_may_be_open = false;  ///< `group: ???` is no error: for help and completion

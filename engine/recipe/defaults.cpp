@@ -75,10 +75,12 @@ public:
     Expander(const std::vector<GroupChoice>& choices,
              const SearchPath& search,
              FileCache& files,
+             RemoteRecipes* remotes,
              bool choices_may_be_open,
              Diagnostics& diagnostics)
         : search_(search),
           files_(files),
+          remotes_(remotes),
           open_(choices_may_be_open),
           diagnostics_(diagnostics) {
         for (const GroupChoice& choice : choices)
@@ -262,8 +264,15 @@ private:
         DefaultsEntry& entry = node.entry;
         std::optional<FoundFile> found;
         bool names_file = !entry.is_null && entry.option() != "???";
-        if (names_file)
+        if (!entry.remote.empty()) {
+            std::optional<fs::path> copy = remote_file(entry);
+            node.dropped = !copy;
+            if (!copy)
+                return;
+            found = FoundFile{*copy};
+        } else if (names_file) {
             found = search_.find(entry.file_name(entry.option()));
+        }
         if (found && found->outside) {
             diagnostics_
                 .error(code::kOutside,
@@ -314,6 +323,13 @@ private:
         stack_.push_back({node.file, entry.where});
         expand_children(node, false, eligible);
         stack_.pop_back();
+    }
+
+    std::optional<fs::path> remote_file(const DefaultsEntry& entry) {
+        if (remotes_)
+            return remotes_->find(entry.remote, entry.where, diagnostics_);
+        refuse_fetching(entry.remote, entry.where, diagnostics_);
+        return std::nullopt;
     }
 
     /// A package adds to those around it, so its own length says little.
@@ -614,6 +630,7 @@ private:
 
     const SearchPath& search_;
     FileCache& files_;
+    RemoteRecipes* remotes_;
     bool open_;
     Diagnostics& diagnostics_;
     std::vector<DefaultsEntry> appended_;
@@ -626,52 +643,16 @@ private:
 
 }  // namespace
 
-const Document* FileCache::read(const fs::path& path, Span wanted_at) {
-    auto known = documents_.find(path);
-    if (known != documents_.end())
-        return known->second->root ? known->second.get() : nullptr;
-    auto document = std::make_unique<Document>();
-    if (documents_.size() >= limits_.files) {
-        if (documents_.size() == limits_.files)  // once
-            diagnostics_
-                .error(code::kTooManyFiles,
-                       wanted_at,
-                       fmt::format("this recipe is made of more than {} files", limits_.files))
-                .with_hint("raise `--limit files=N`");
-    } else {
-        *document = read_document(sources_, path, limits_, diagnostics_, wanted_at);
-        if (document->source)
-            bytes_ += document->source->text().size();
-        if (bytes_ > limits_.total_bytes) {
-            diagnostics_.error(code::kTooManyFiles,
-                               wanted_at,
-                               fmt::format("the files of this recipe pass {} bytes together",
-                                           limits_.total_bytes));
-            document->root = nullptr;
-        }
-        if (document->root && !document->root->is_map()) {
-            diagnostics_
-                .error(code::kRootKind,
-                       document->root->where,
-                       fmt::format("the root of a recipe file is a map, here is {}",
-                                   kind_name(document->root->kind)))
-                .with_hint("write 'key: value' lines");
-            document->root = nullptr;
-        }
-    }
-    const Document* result = document->root ? document.get() : nullptr;
-    documents_.emplace(path, std::move(document));
-    return result;
-}
-
 std::vector<Layer> expand_defaults(const fs::path& recipe,
                                    Span named_at,
                                    const std::vector<GroupChoice>& choices,
                                    const SearchPath& search,
                                    FileCache& files,
+                                   RemoteRecipes* remotes,
                                    bool choices_may_be_open,
                                    Diagnostics& diagnostics) {
-    return Expander(choices, search, files, choices_may_be_open, diagnostics).run(recipe, named_at);
+    return Expander(choices, search, files, remotes, choices_may_be_open, diagnostics)
+        .run(recipe, named_at);
 }
 
 }  // namespace stillroom

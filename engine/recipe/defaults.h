@@ -3,6 +3,8 @@
 #include "engine/base/diagnostic.h"
 #include "engine/document/document.h"
 #include "engine/recipe/compose.h"
+#include "engine/recipe/file_cache.h"
+#include "engine/recipe/remote.h"
 #include "engine/recipe/search_path.h"
 
 #include <map>
@@ -32,32 +34,15 @@ struct Layer {
     NodePtr content;
 };
 
-/// The files of one composition, each read once, within the budgets.
-class FileCache {
-public:
-    FileCache(Sources& sources, const Limits& limits, Diagnostics& diagnostics)
-        : sources_(sources),
-          limits_(limits),
-          diagnostics_(diagnostics) {}
-
-    /// Null if it cannot be read, or its root is no map; the diagnostics say why.
-    const Document* read(const std::filesystem::path& path, Span wanted_at);
-
-private:
-    Sources& sources_;
-    const Limits& limits_;
-    Diagnostics& diagnostics_;
-    std::map<std::filesystem::path, std::unique_ptr<Document>> documents_;
-    std::size_t bytes_ = 0;
-};
-
 /// Expands the defaults lists from the recipe on, depth first, with the choices of the command
-/// line: files in the order of merging. Mistakes are in the diagnostics.
+/// line: files in the order of merging. Mistakes are in the diagnostics. Without `remotes` no
+/// remote file is at hand.
 std::vector<Layer> expand_defaults(const std::filesystem::path& recipe,
                                    Span named_at,
                                    const std::vector<GroupChoice>& choices,
                                    const SearchPath& search,
                                    FileCache& files,
+                                   RemoteRecipes* remotes,
                                    bool choices_may_be_open,
                                    Diagnostics& diagnostics);
 

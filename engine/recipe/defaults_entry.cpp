@@ -2,6 +2,7 @@
 
 #include "engine/base/codes.h"
 #include "engine/base/text.h"
+#include "engine/recipe/remote.h"
 
 #include <fmt/format.h>
 
@@ -160,8 +161,12 @@ std::optional<DefaultsEntry> read_file_entry(const Node& line, Diagnostics& diag
         entry.form = DefaultsEntry::Form::self;
         return entry;
     }
-    if (refuse_remote(entry.path, line.where, diagnostics))
-        return std::nullopt;
+    if (is_address(entry.path)) {
+        entry.remote = entry.path;
+        entry.path = "remote";  // lands where a file beside this one would
+        entry.options.push_back(entry.remote);
+        return entry;
+    }
     if (!take_package(entry, diagnostics) || refuse_path(entry.path, line.where, diagnostics))
         return std::nullopt;
     if (entry.path.ends_with(".yaml"))
@@ -224,34 +229,6 @@ std::string DefaultsEntry::override_key() const {
     if (lands == dotted(key))
         return key;
     return key + "@" + (lands.empty() ? "_global_" : lands);
-}
-
-bool refuse_remote(const std::string& address, Span where, Diagnostics& diagnostics) {
-    if (!address.starts_with("https://") && !address.starts_with("http://"))
-        return false;
-    constexpr std::string_view kPin = "#sha256=";
-    std::size_t pin = address.find(kPin);
-    std::string digest = pin == std::string::npos ? "" : address.substr(pin + kPin.size());
-    bool whole =
-        digest.size() == 64 && digest.find_first_not_of("0123456789abcdef") == std::string::npos;
-    if (!whole)
-        diagnostics
-            .error(code::kUnpinned,
-                   where,
-                   pin == std::string::npos
-                       ? fmt::format("the remote recipe '{}' is not pinned", address)
-                       : fmt::format("'{}' is no digest: it has 64 digits, 0-9 and a-f", digest))
-            .with_hint("add '#sha256=' and the digest of its bytes, as `sha256sum` prints it")
-            .exits(kExitPolicy);
-    else
-        diagnostics
-            .error(code::kNoSuchFile,
-                   where,
-                   fmt::format("the remote recipe '{}' is not at hand, and nothing is fetched here",
-                               address))
-            .with_hint("keep a copy beside the recipe and name that")
-            .exits(kExitNetwork);
-    return true;
 }
 
 bool refuse_package(const std::string& package, Span where, Diagnostics& diagnostics) {

@@ -14,7 +14,8 @@ struct DefaultsEntry {
     enum class Form { self, file, group };
 
     Form form = Form::file;
-    std::string path;  ///< the group or the file as written, "/" in front if absolute
+    std::string path;    ///< the group or the file as written, "/" in front if absolute
+    std::string remote;  ///< the address of a remote file; then `path` says nothing
     std::optional<std::string> package;  ///< after '@'
     std::vector<std::string> options;    ///< one, or those of a list
     bool is_list = false;
@@ -38,10 +39,6 @@ struct DefaultsEntry {
     /// What the command line calls it: "db", or "db@dst" where it lands elsewhere.
     std::string override_key() const;
 };
-
-/// Refuses the address of a remote recipe (true): one without its digest, or, nothing being
-/// fetched, one that is not at hand.
-bool refuse_remote(const std::string& address, Span where, Diagnostics& diagnostics);
 
 /// Refuses what cannot be a package (true).
 bool refuse_package(const std::string& package, Span where, Diagnostics& diagnostics);

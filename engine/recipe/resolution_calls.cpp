@@ -88,6 +88,10 @@ public:
         return may_read_variable(name, resolution_.options_.allowed_names);
     }
 
+    bool is_remote() const override {
+        return resolution_.options_.is_remote && resolution_.options_.is_remote(where());
+    }
+
     Diagnostic& fail(int code, std::string message) override {
         return resolution_.report(holder_, where(), code, std::move(message));
     }

@@ -16,6 +16,8 @@ struct ResolveOptions {
     std::function<std::optional<std::string>(const std::string& name)> environment;
     /// Names beyond the built-in list that `oc.env` may read. A trailing '*' stands for any end.
     std::vector<std::string> allowed_names;
+    /// Says which places lie in the text of a remote recipe, which reads no variable. Null: none.
+    std::function<bool(Span)> is_remote = nullptr;
     /// Null: the standard resolvers.
     const ResolverTable* resolvers = nullptr;
 

@@ -66,11 +66,24 @@ bool is_variable_name(std::string_view name) {
            std::all_of(name.begin(), name.end(), inside);
 }
 
+bool refuse_remote(ResolverCall& call, const std::string& variable) {
+    if (!call.is_remote())
+        return false;
+    call.fail(code::kRemoteReads,
+              fmt::format("a remote recipe may not read the environment variable '{}'",
+                          escape_controls(shorten(variable, 40))))
+        .with_hint("hand its value over as a param, from a recipe of your own or the command line")
+        .exits(kExitPolicy);
+    return true;
+}
+
 NodePtr environment(ResolverCall& call) {
     if (!has_arguments(call, 1, 2, "NAME"))
         return nullptr;
     const std::string* name = text_argument(call, 0, "the name of a variable");
     if (!name)
+        return nullptr;
+    if (refuse_remote(call, *name))
         return nullptr;
     if (!call.may_read(*name)) {
         bool secret = names_secret(*name);
@@ -117,6 +130,8 @@ NodePtr secret(ResolverCall& call) {
         return nullptr;
     const std::string* name = text_argument(call, 0, "the name of a variable");
     if (!name)
+        return nullptr;
+    if (refuse_remote(call, *name))
         return nullptr;
     if (!is_variable_name(*name)) {
         call.fail(code::kResolverArguments,

@@ -39,6 +39,7 @@ public:
     /// The value of a variable, whether it may be read or not.
     virtual std::optional<std::string> environment(const std::string& name) const = 0;
     virtual bool may_read(const std::string& name) const = 0;  ///< on the allow-list
+    virtual bool is_remote() const = 0;  ///< the call stands in the text of a remote recipe
 
     /// Reports at the call, or at a part of `raw`. The reference stays valid until the next report.
     virtual Diagnostic& fail(int code, std::string message) = 0;

@@ -2,6 +2,7 @@
 
 #include "engine/base/files.h"
 #include "engine/base/text.h"
+#include "engine/recipe/remote.h"
 
 #include <algorithm>
 #include <deque>
@@ -152,7 +153,8 @@ SearchPath make_search_path(const fs::path& recipe, const std::vector<fs::path>&
         add(folder, "--config-dir");
     for (const std::string& folder : split(environment("STILLROOM_RECIPE_PATH"), ':'))
         add(folder, "STILLROOM_RECIPE_PATH");
-    add(project_recipes(own), "the project");
+    if (!is_remote_copy(recipe))  // what lies around the cache is no project of its own
+        add(project_recipes(own), "the project");
     add(config_folder() / "recipes", "the user's");
     fs::path data = data_folder();
     if (!data.empty())

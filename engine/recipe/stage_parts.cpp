@@ -106,4 +106,24 @@ NodePtr anchor_paths(const NodePtr& settings, const Node& schema, const Sources&
     return out ? out : settings;
 }
 
+void visit_paths(
+    const Node& settings,
+    const Node& schema,
+    const std::string& key,
+    const std::function<void(const std::string& key, const Node& value, bool output)>& visit) {
+    NodePtr properties = schema.get("properties");
+    if (!properties)
+        return;
+    for (const Entry& entry : settings.entries) {
+        NodePtr property = properties->get(entry.key);
+        if (!property)
+            continue;
+        std::string path = key.empty() ? entry.key : key + "." + entry.key;
+        if (NodePtr mark = property->get("x-path"))
+            visit(path, *entry.value, mark->text == "output");
+        else
+            visit_paths(*entry.value, *property, path, visit);
+    }
+}
+
 }  // namespace stillroom
