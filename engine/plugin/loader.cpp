@@ -14,9 +14,9 @@
 #include "engine/plugin/plugin.h"
 
 #include <dlfcn.h>
-#include <elf.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <link.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -97,6 +97,31 @@ std::string contents(const fs::path& file, int fd, off_t size) {
     return text;
 }
 
+/// The system's loader maps what the headers say, and dies of a file that was cut short.
+void check_module(const fs::path& file, std::string_view bytes) {
+    constexpr std::string_view kHint = "a plugin is a shared module, built with meson or g++";
+    if (!bytes.starts_with(std::string_view(ELFMAG, SELFMAG)))
+        refuse(file, "it is no ELF file", std::string(kHint));
+    ElfW(Ehdr) header{};
+    if (bytes.size() < sizeof header)
+        refuse(file, "it was cut short", std::string(kHint));
+    std::memcpy(&header, bytes.data(), sizeof header);
+    if (header.e_type != ET_DYN || header.e_ident[EI_CLASS] != (sizeof(void*) == 8 ? 2 : 1) ||
+        header.e_phentsize != sizeof(ElfW(Phdr)))
+        refuse(file, "it is no shared module of this machine", std::string(kHint));
+    auto within = [&](std::uint64_t begin, std::uint64_t size) {
+        return begin <= bytes.size() && size <= bytes.size() - begin;
+    };
+    bool whole = within(header.e_phoff, std::uint64_t{header.e_phnum} * sizeof(ElfW(Phdr)));
+    for (std::size_t i = 0; whole && i < header.e_phnum; ++i) {
+        ElfW(Phdr) part{};
+        std::memcpy(&part, bytes.data() + header.e_phoff + i * sizeof part, sizeof part);
+        whole = within(part.p_offset, part.p_filesz);
+    }
+    if (!whole)
+        refuse(file, "it was cut short", "copy or build it again");
+}
+
 bool same_file(const struct stat& a, const struct stat& b) {
     return a.st_dev == b.st_dev && a.st_ino == b.st_ino && a.st_size == b.st_size &&
            a.st_mtim.tv_sec == b.st_mtim.tv_sec && a.st_mtim.tv_nsec == b.st_mtim.tv_nsec &&
@@ -162,8 +187,7 @@ std::shared_ptr<const Plugin> Plugin::open(const fs::path& file) {
     check_owner(file, real.parent_path(), status_of(file, folder.get()), "its folder");
 
     std::string bytes = contents(file, module.get(), status.st_size);
-    if (!bytes.starts_with(std::string_view(ELFMAG, SELFMAG)))
-        refuse(file, "it is no ELF file", "a plugin is a shared module, built with meson or g++");
+    check_module(file, bytes);
     std::string build = sha256_hex(bytes);
     bytes.clear();
     bytes.shrink_to_fit();

@@ -79,6 +79,7 @@ public:
           key_(std::move(key)) {}
 
     const Json& value() const { return value_; }
+    const std::string& key() const { return key_; }
     SettingReader item(std::size_t index) const;
     SettingReader member(const Json::Member& member) const;
 
@@ -154,7 +155,7 @@ void read_setting(const SettingReader& in, std::map<K, T>& out) {
     out.clear();
     for (const Json::Member& member : in.value().map()) {
         K key{};
-        read_setting(SettingReader(Json::of(member.key), member.key), key);
+        read_setting(SettingReader(Json::of(member.key), setting_below(in.key(), member.key)), key);
         read_setting(in.member(member), out[std::move(key)]);
     }
 }

@@ -1,0 +1,4 @@
+// A shared module that is no plugin.
+extern "C" int stillroom_plugins() {
+    return 1;
+}
