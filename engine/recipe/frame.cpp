@@ -54,6 +54,17 @@ bool refuse_by_policy(const Entry& entry, Diagnostics& diagnostics) {
     return true;
 }
 
+/// Of a stage without `use` the key that was meant to be it: then that is the mistake.
+const Entry* misspelt_use(const Mistake& mistake) {
+    if (mistake.code != code::kMissingKey || !mistake.path.starts_with("stages.") ||
+        !mistake.value || !mistake.value->is_map() || mistake.value->find("use"))
+        return nullptr;
+    for (const Entry& entry : mistake.value->entries)
+        if (edit_distance(entry.key, "use", 1) == 1)
+            return &entry;
+    return nullptr;
+}
+
 }  // namespace
 
 void check_frame(const Recipe& recipe,
@@ -77,6 +88,13 @@ void check_frame(const Recipe& recipe,
     options.name = "the recipe";
     for (const Mistake& mistake : validate(catalog.frame(), framed, options)) {
         Diagnostic diagnostic = diagnostic_of(mistake);
+        if (const Entry* misspelt = misspelt_use(mistake)) {
+            diagnostic.code = code::kUnknownKey;
+            diagnostic.where = misspelt->where;
+            diagnostic.message =
+                fmt::format("unknown key '{}' in '{}'", misspelt->key, mistake.path);
+            diagnostic.hint = "did you mean 'use'?";
+        }
         bool at_root = mistake.path.find('.') == std::string::npos;
         if (recipe.lacks_files && mistake.code == code::kMissingKey && at_root)
             continue;  // it may stand in the file that is wrong
