@@ -206,6 +206,24 @@ def main():
         row("a secret", ["check", url("/token.yaml")], 10, "may not read the environment variable 'HF_TOKEN'")
         row("a worker's variable", ["check", url("/endpoint.yaml")], 10, "may not set the variable")
 
+        unpinned = url("/part.yaml", False)
+        recipe = rows.recipe(f"stages:\n  first: {{use: \"{unpinned}\"}}\n")
+        lock = rows.work / "recipe.lock"
+        row("unpinned without a lock", ["check", recipe], 10, "not pinned", 0)
+        row("lock pins what is there now", ["lock", recipe], 0)
+        row("the lock's pin counts", ["check", recipe, "--locked"], 0, "", 0)
+        first = lock.read_text()
+        BODIES["/part.yaml"] = PART + b"# changed\n"
+        row("the pin stays though the server changed", ["lock", recipe], 0, "", 0)
+        rows.forget()
+        row("and refuses what is there now", ["check", recipe], 9, "its pin says", 1)
+        row("until it is updated", ["lock", recipe, "--update", unpinned], 0, "", 1)
+        row("which moves that item", ["check", recipe, "--locked"], 0, "", 0)
+        row("of a remote recipe there is no lock", ["lock", url("/part.yaml")], 2, "a recipe of your own")
+        if len(set(first.splitlines()) ^ set(lock.read_text().splitlines())) != 2:
+            print("FAILED --update changes one line of the lock")
+            rows.failed += 1
+
         print(f"{rows.passed} passed, {rows.failed} failed")
         return 1 if rows.failed else 0
 
