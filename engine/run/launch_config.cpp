@@ -1,8 +1,6 @@
 #include "engine/run/launch_config.h"
 
 #include "engine/base/codes.h"
-#include "engine/base/files.h"
-#include "engine/base/sha256.h"
 #include "engine/base/text.h"
 #include "engine/document/document.h"
 #include "engine/recipe/search_path.h"
@@ -18,66 +16,25 @@ namespace stillroom {
 namespace fs = std::filesystem;
 namespace {
 
-bool lies_in(const fs::path& path, const fs::path& folder) {
-    auto [end, rest] = std::mismatch(folder.begin(), folder.end(), path.begin(), path.end());
-    return end == folder.end() || (end->empty() && std::next(end) == folder.end());
-}
-
-/// Links are followed first, so that none of them lends its place to another file.
-bool is_trusted(const fs::path& file, const std::vector<fs::path>& places) {
-    std::error_code error;
-    fs::path real = fs::canonical(file, error);
-    if (error)
-        return false;
-    return std::any_of(places.begin(), places.end(), [&](const fs::path& place) {
-        std::error_code missing;
-        fs::path folder = fs::canonical(place, missing);
-        return !missing && !folder.empty() && lies_in(real, folder);
-    });
-}
-
-/// The first text that a word of the command comes from and that nobody trusts.
-const Source* untrusted_source(const Node& command,
-                               const std::vector<fs::path>& places,
-                               const Sources& sources,
-                               Span& where) {
-    for (const NodePtr& word : command.items) {
-        const Source* source = sources.find(word->where.begin);
-        where = word->where;
-        if (!source || source->is_argument() || !is_trusted(source->name(), places))
-            return source;
-    }
-    where = {};
-    return nullptr;
-}
-
+/// Each word may come from another file, by the defaults list of the first one.
 void check_trust(const Entry& command,
-                 const std::vector<fs::path>& trusted,
+                 const std::vector<TrustedPath>& trusted,
                  const Sources& sources,
                  Diagnostics& diagnostics) {
-    std::vector<fs::path> places = trusted;
-    places.push_back(config_folder());
-    if (fs::path data = data_folder(); !data.empty())
-        places.push_back(data / "recipes");
-    Span where;
-    const Source* source = untrusted_source(*command.value, places, sources, where);
-    if (!where)
+    for (const NodePtr& word : command.value->items) {
+        const Source* source = sources.find(word->where.begin);
+        std::optional<Distrust> distrust =
+            source && !source->is_argument()
+                ? find_distrust("launch command of", source->name(), trusted)
+                : Distrust{"a launch command that stands in no file is not trusted", ""};
+        if (!distrust)
+            continue;
+        diagnostics.error(code::kUntrusted, word->where, distrust->message)
+            .at_key("launch.command")
+            .with_hint(distrust->hint)
+            .exits(kExitPolicy);
         return;
-    std::error_code error;
-    std::string path = source ? source->name() : "";
-    fs::path real = fs::canonical(path, error);
-    diagnostics
-        .error(code::kUntrusted,
-               where,
-               source ? fmt::format("launch command of {} (sha256 {}) is not trusted",
-                                    escape_controls(path),
-                                    sha256_hex(source->text()))
-                      : std::string("a launch command that stands in no file is not trusted"))
-        .at_key("launch.command")
-        .with_hint(source ? fmt::format("to run it: --trust {}",
-                                        escape_controls(error ? path : real.string()))
-                          : "")
-        .exits(kExitPolicy);
+    }
 }
 
 double number_of(const NodePtr& node) {
@@ -189,7 +146,7 @@ Launch read_launch(const NodePtr& launch,
     return made;
 }
 
-LaunchFacts launch_facts(const Ranks& ranks, std::vector<fs::path> trusted) {
+LaunchFacts launch_facts(const Ranks& ranks, std::vector<TrustedPath> trusted) {
     Variables variables = environment_variables();
     Machine machine = this_machine(variables);
     return {ranks, machine, std::move(variables), std::move(trusted)};

@@ -2,11 +2,11 @@
 
 #include "engine/base/diagnostic.h"
 #include "engine/document/node.h"
+#include "engine/recipe/trust.h"
 #include "engine/run/launch.h"
 #include "engine/run/machine.h"
 #include "engine/run/ranks.h"
 
-#include <filesystem>
 #include <vector>
 
 namespace stillroom {
@@ -16,21 +16,20 @@ struct LaunchFacts {
     Ranks ranks;          ///< of the engine: started from outside, its nodes are the launch's
     Machine machine;      ///< one of the hosts; all are taken to be alike
     Variables variables;  ///< of them Slurm's allocation counts
-    std::vector<std::filesystem::path> trusted;  ///< --trust and the site's `trust`: files, folders
+    std::vector<TrustedPath> trusted;  ///< launch_folders()
 };
 
 /// The launch of a composed and checked recipe; null: `local`. What the file leaves open comes from
 /// the machine, the nodes of `kind: slurm` from the allocation.
 ///
-/// Its `command` counts only where all of its words stand in the installed library, the user's
-/// configuration or a trusted path; else a mistake (exit 10) that shows the file and its SHA-256.
+/// Its `command` counts only where all of its words stand in trusted files; else a mistake (exit
+/// 10) that shows the file and its SHA-256.
 STILLROOM_API Launch read_launch(const NodePtr& launch,
                                  const LaunchFacts& facts,
                                  Sources& sources,
                                  Diagnostics& diagnostics);
 
 /// The same of the machine at hand.
-STILLROOM_API LaunchFacts launch_facts(const Ranks& ranks,
-                                       std::vector<std::filesystem::path> trusted);
+STILLROOM_API LaunchFacts launch_facts(const Ranks& ranks, std::vector<TrustedPath> trusted);
 
 }  // namespace stillroom

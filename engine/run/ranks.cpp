@@ -334,18 +334,24 @@ bool is_rank_variable(std::string_view name) {
                                                   "PMI_RANK",
                                                   "PMI_SIZE",
                                                   "MPI_LOCALRANKID",
-                                                  "MPI_LOCALNRANKS"};
+                                                  "MPI_LOCALNRANKS",
+                                                  "OMPI_UNIVERSE_SIZE",
+                                                  "OMPI_APP_CTX_NUM_PROCS",
+                                                  "OMPI_NUM_APP_CTX",
+                                                  "OMPI_FIRST_RANKS",
+                                                  "OMPI_FILE_LOCATION",
+                                                  "OMPI_COMMAND",
+                                                  "OMPI_ARGV"};
     static constexpr std::string_view kBegins[] = {"GROUP_",
                                                    "ROLE_",
                                                    "TORCHELASTIC_",
+                                                   "OMPI_COMM_WORLD_",
                                                    "OMPI_MCA_ess",
                                                    "OMPI_MCA_orte_",
                                                    "OMPI_MCA_pmix",
                                                    "PMIX_",
                                                    "PMI_",
                                                    "SLURM_STEP_"};
-    if (name.starts_with("OMPI_") && !name.starts_with("OMPI_MCA_"))
-        return true;  // what begins with OMPI_MCA_ may be the user's own choice
     return std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames) ||
            std::any_of(std::begin(kBegins), std::end(kBegins), [&](std::string_view begin) {
                return name.starts_with(begin);

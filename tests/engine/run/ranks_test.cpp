@@ -180,6 +180,7 @@ TEST_CASE("a process that starts others hands no starter's variables on") {
                              "SLURM_JOB_ID",
                              "SLURM_JOB_NODELIST",
                              "OMPI_MCA_btl",
+                             "OMPI_ALLOW_RUN_AS_ROOT",
                              "LOCAL_SCRATCH",
                              "CUDA_VISIBLE_DEVICES"})
         CHECK_MESSAGE(!is_rank_variable(name), name);

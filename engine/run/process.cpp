@@ -1,0 +1,7 @@
+#include "engine/run/process.h"
+
+namespace stillroom {
+
+Process::~Process() = default;
+
+}  // namespace stillroom
