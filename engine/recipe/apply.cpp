@@ -353,6 +353,20 @@ NodePtr give_input(const NodePtr& root, const Override& override, bool& done) {
                       override.key_where);
 }
 
+/// The target of the references on the way of a path, if it is not there: `r.b` through `r:
+/// ${gone}`.
+std::optional<KeyPath> dangling_target(const NodePtr& root,
+                                       const KeyPath& written,
+                                       const KeyPath& path) {
+    if (path == written)
+        return std::nullopt;
+    auto [own, same] = std::mismatch(path.rbegin(), path.rend(), written.rbegin(), written.rend());
+    KeyPath target(path.begin(), own.base());
+    if (target.empty() || look_up(root, target))
+        return std::nullopt;
+    return target;
+}
+
 }  // namespace
 
 NodePtr apply_override(const NodePtr& root,
@@ -371,6 +385,14 @@ NodePtr apply_override(const NodePtr& root,
             code::kOverrideKey,
             override.key_where,
             fmt::format("a key of {} parts, at most {} may be nested", path.size(), kMostParts));
+        return root;
+    }
+    if (std::optional<KeyPath> nowhere = dangling_target(root, override.path, path)) {
+        diagnostics.error(code::kUnknownReference,
+                          override.key_where,
+                          fmt::format("'{}' leads through a reference to '{}', which is no key",
+                                      fmt::join(override.path, "."),
+                                      fmt::join(*nowhere, ".")));
         return root;
     }
     return Editor(override, path, declared, rules, diagnostics).run(root);

@@ -152,10 +152,10 @@ std::optional<fs::path> RemoteRecipes::find(const std::string& text,
         HttpsLimits limits;
         limits.bytes = options_.most_bytes;
         bytes = fetch_https(url, limits);
-    } catch (const Error& error) {
-        diagnostics.error(code::kRemote, where, error.what())
-            .with_hint(error.hint_text())
-            .exits(error.exit_code());
+    } catch (const Error& failure) {
+        diagnostics.error(code::kRemote, where, failure.what())
+            .with_hint(failure.hint_text())
+            .exits(failure.exit_code());
         return std::nullopt;
     }
     std::string got = sha256_hex(bytes);
