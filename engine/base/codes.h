@@ -3,8 +3,8 @@
 namespace stillroom::code {
 
 // The numbers of messages: R0xx reading, R1xx composition, R2xx overrides, R3xx interpolation, R4xx
-// schema, R5xx graph and ports, R6xx lock, remote and policy, R7xx sweeps. A number never changes
-// its meaning and is never used again.
+// schema, R5xx graph and ports, R6xx lock, remote and policy, R7xx sweeps, R8xx plans and runs. A
+// number never changes its meaning and is never used again.
 
 // Reading
 inline constexpr int kCannotRead = 1;  // no such file, a folder, no permission
@@ -146,5 +146,10 @@ inline constexpr int kSweepBlock = 704;  // a `sweep` block that is not of its f
 inline constexpr int kEqualJobs = 705;   // warning: jobs merged
 inline constexpr int kSweepGlob = 706;   // a glob that matches nothing, or on what is no group
 inline constexpr int kZipRows = 707;     // columns of unequal length
+
+// Plans (801-819)
+inline constexpr int kNoSource = 801;    // an outside file or folder that cannot be read; exit 3
+inline constexpr int kRefused = 802;     // a stage says that it cannot work
+inline constexpr int kWillNotFit = 803;  // more memory or disk than there is; exit 4
 
 }  // namespace stillroom::code

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,13 +36,43 @@ struct FileRecord {
     FileStamp stamp;
 };
 
-/// Throws Error (exit 3) naming what cannot be read.
+/// Throws Error: exit 3 naming what cannot be read, exit 9 if it changes meanwhile.
 STILLROOM_API FileRecord digest_file(const std::filesystem::path& file, unsigned threads);
 
-/// Every regular file below, sorted by path; links are followed to files (a Hub snapshot is a
-/// folder of links), never to folders above. Anything else in there is refused.
+/// The same of a text at hand.
+STILLROOM_API std::string digest_of(std::string_view bytes);
+
+/// Several files at once: small ones beside each other, large ones by their chunks. Paths are as
+/// given. Throws as digest_file does.
+STILLROOM_API std::vector<FileRecord> digest_files(const std::vector<std::filesystem::path>& files,
+                                                   unsigned threads);
+
+/// Every regular file below, sorted by path. Links to files are followed (a Hub snapshot is a
+/// folder of them) unless `links` is refuse; a link to a folder, and anything else in there, is
+/// refused.
+enum class Links { follow_to_files, refuse };
+STILLROOM_API std::vector<std::string> files_below(const std::filesystem::path& folder,
+                                                   Links links);
+
+/// The digests of all that; paths are relative to the folder.
 STILLROOM_API std::vector<FileRecord> digest_folder(const std::filesystem::path& folder,
                                                     unsigned threads);
+
+/// For a writer that hashes as it writes: the digest of all bytes given, in order.
+class STILLROOM_API RunningDigest {
+public:
+    RunningDigest();
+    RunningDigest(RunningDigest&&) noexcept;
+    RunningDigest& operator=(RunningDigest&&) noexcept;
+    ~RunningDigest();
+
+    void add(std::string_view bytes);
+    std::string hex();  ///< ends it: nothing may be added after
+
+private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
 
 /// The identity of a folder: of names and contents only, whatever their times and their place.
 STILLROOM_API std::string content_digest(const std::vector<FileRecord>& files);

@@ -1,5 +1,6 @@
 #include "engine/base/files.h"
 
+#include "engine/base/durable.h"
 #include "engine/base/error.h"
 
 #include <fcntl.h>
@@ -17,21 +18,6 @@
 namespace stillroom {
 namespace fs = std::filesystem;
 namespace {
-
-class Descriptor {
-public:
-    explicit Descriptor(int fd) : fd_(fd) {}
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    ~Descriptor() {
-        if (fd_ >= 0)
-            ::close(fd_);
-    }
-    int get() const { return fd_; }
-
-private:
-    int fd_;
-};
 
 [[noreturn]] void refuse_read(const fs::path& path, std::string_view why) {
     throw Error({}, fmt::format("cannot read {}: {}", path.string(), why)).exit_code(kExitUsage);
@@ -85,30 +71,18 @@ std::string read_file(const fs::path& path, std::size_t limit) {
 void write_file(const fs::path& path, std::string_view text) {
     std::random_device random;
     fs::path temporary = path;
-    temporary += fmt::format(".{:08x}.tmp", random());
-    auto fail = [&](int code) {
+    temporary += fmt::format(".{:08x}{:08x}.tmp", random(), random());
+    Descriptor file = make_new_file(temporary);
+    try {
+        write_all(file, text, path);
+        sync(file, path);
+        close_written(file, path);
+        rename_path(temporary, path);
+    } catch (...) {
         ::unlink(temporary.c_str());
-        throw Error({}, fmt::format("cannot write {}: {}", path.string(), std::strerror(code)))
-            .exit_code(kExitResource);
-    };
-    {
-        Descriptor file(
-            ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666));
-        if (file.get() < 0)
-            fail(errno);
-        while (!text.empty()) {
-            ssize_t count = ::write(file.get(), text.data(), text.size());
-            if (count < 0 && (errno == EINTR || errno == EAGAIN))
-                continue;
-            if (count < 0)
-                fail(errno);
-            text.remove_prefix(static_cast<std::size_t>(count));
-        }
-        if (::fsync(file.get()) != 0)
-            fail(errno);
+        throw;
     }
-    if (::rename(temporary.c_str(), path.c_str()) != 0)
-        fail(errno);
+    sync_folder(path.parent_path());
 }
 
 std::vector<std::string> list_folder(const fs::path& folder) {

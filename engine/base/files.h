@@ -14,7 +14,7 @@ namespace stillroom {
 /// reading.
 STILLROOM_API std::string read_file(const std::filesystem::path& path, std::size_t limit);
 
-/// Writes beside the final name, syncs, renames. Throws Error (exit 4).
+/// Writes beside the final name, syncs, renames, syncs the folder. Throws Error (exit 4).
 STILLROOM_API void write_file(const std::filesystem::path& path, std::string_view text);
 
 /// Names in a folder, sorted; empty if there is no such folder.

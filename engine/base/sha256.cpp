@@ -1,8 +1,8 @@
 #include "engine/base/sha256.h"
 
-#include <array>
+#include <algorithm>
 #include <bit>
-#include <cstdint>
+#include <cstring>
 
 namespace stillroom {
 namespace {
@@ -46,28 +46,59 @@ void add_block(State& state, const unsigned char* block) {
 
 }  // namespace
 
-std::string sha256_hex(std::string_view bytes) {
-    // The fractional parts of the square roots of the first 8 primes.
-    State state = {0x6a09e667,
-                   0xbb67ae85,
-                   0x3c6ef372,
-                   0xa54ff53a,
-                   0x510e527f,
-                   0x9b05688c,
-                   0x1f83d9ab,
-                   0x5be0cd19};
-    std::string text(bytes);
-    text.push_back(static_cast<char>(0x80));
-    text.append((120 - text.size() % 64) % 64, '\0');
-    std::uint64_t bits = std::uint64_t{bytes.size()} * 8;
+// The fractional parts of the square roots of the first 8 primes.
+PlainSha256::PlainSha256()
+    : state_{0x6a09e667,
+             0xbb67ae85,
+             0x3c6ef372,
+             0xa54ff53a,
+             0x510e527f,
+             0x9b05688c,
+             0x1f83d9ab,
+             0x5be0cd19} {}
+
+void PlainSha256::add(std::string_view bytes) {
+    std::size_t filled = count_ % block_.size();
+    count_ += bytes.size();
+    while (!bytes.empty()) {
+        if (filled == 0 && bytes.size() >= block_.size()) {
+            add_block(state_, reinterpret_cast<const unsigned char*>(bytes.data()));
+            bytes.remove_prefix(block_.size());
+            continue;
+        }
+        std::size_t most = std::min(bytes.size(), block_.size() - filled);
+        std::memcpy(block_.data() + filled, bytes.data(), most);
+        bytes.remove_prefix(most);
+        filled += most;
+        if (filled == block_.size()) {
+            add_block(state_, block_.data());
+            filled = 0;
+        }
+    }
+}
+
+PlainSha256::Hash PlainSha256::take() {
+    std::uint64_t bits = count_ * 8;
+    std::string end(1, static_cast<char>(0x80));
+    end.append((119 - count_ % 64) % 64, '\0');
     for (int shift = 56; shift >= 0; shift -= 8)
-        text.push_back(static_cast<char>(bits >> shift));
-    for (std::size_t i = 0; i < text.size(); i += 64)
-        add_block(state, reinterpret_cast<const unsigned char*>(text.data()) + i);
+        end.push_back(static_cast<char>(bits >> shift));
+    add(end);
+    Hash hash{};
+    for (std::size_t i = 0; i < hash.size(); ++i)
+        hash[i] = static_cast<unsigned char>(state_[i / 4] >> (24 - 8 * (i % 4)));
+    *this = PlainSha256();
+    return hash;
+}
+
+std::string sha256_hex(std::string_view bytes) {
+    PlainSha256 hasher;
+    hasher.add(bytes);
     std::string out;
-    for (std::uint32_t word : state)
-        for (int shift = 28; shift >= 0; shift -= 4)
-            out.push_back("0123456789abcdef"[word >> shift & 15]);
+    for (unsigned char byte : hasher.take()) {
+        out.push_back("0123456789abcdef"[byte >> 4]);
+        out.push_back("0123456789abcdef"[byte & 15]);
+    }
     return out;
 }
 

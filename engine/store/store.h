@@ -2,6 +2,7 @@
 
 #include "engine/base/api.h"
 #include "engine/base/digest.h"
+#include "engine/store/lease.h"
 
 #include <filesystem>
 #include <map>
@@ -55,40 +56,6 @@ struct Binding {
     std::string key;                        ///< of the entry, where the outputs were made
 };
 
-/// Who owns unfinished work.
-struct Owner {
-    std::string host;
-    std::string boot;  ///< boot id of the host
-    long pid = 0;
-    std::string nonce;
-    std::string since;  ///< RFC 3339 UTC
-};
-
-/// A file that says "this is mine" on any file system: made exclusively, never locked, with a beat
-/// that others watch. Released by the destructor.
-class STILLROOM_API Lease {
-public:
-    /// Nothing, with `holder` set, while somebody else holds it. A holder whose process is gone
-    /// (same host and boot) is replaced at once; any other after `kBeatsToLive` beats without
-    /// change, which the caller gives it by asking again.
-    static std::optional<Lease> take(const std::filesystem::path& file, Owner& holder);
-
-    Lease(Lease&&) noexcept;
-    Lease& operator=(Lease&&) noexcept;
-    ~Lease();
-
-    bool still_mine() const;  ///< false if another took it over; then nothing may be published
-    void release();
-
-    static constexpr int kBeatSeconds = 2;
-    static constexpr int kBeatsToLive = 10;
-
-private:
-    struct State;
-    explicit Lease(std::unique_ptr<State> state);
-    std::unique_ptr<State> state_;
-};
-
 /// Unfinished work under a key: `work/<key>/`, with its lease. Destroying it releases the lease and
 /// leaves the folder.
 struct STILLROOM_API Work {
@@ -96,8 +63,10 @@ struct STILLROOM_API Work {
     std::filesystem::path folder;  ///< <store>/work/<key>
     Lease lease;
 
-    std::filesystem::path state() const { return folder / "work"; }       ///< the stage's own
-    std::filesystem::path outputs() const { return folder / "outputs"; }  ///< <output>/ below
+    std::filesystem::path state() const { return folder / "work"; }  ///< the stage's own
+    /// <output>/ below. Named for this lease: a stage that was thought dead and is not writes into
+    /// a folder of its own, which nobody publishes.
+    std::filesystem::path outputs() const { return folder / ("outputs-" + lease.owner().nonce); }
 };
 
 enum class Verify { sizes, digests };
@@ -110,9 +79,11 @@ struct EntrySummary {
 
 struct Damage {
     std::string key;
-    std::string what;  ///< "model/config.json is 12 bytes, the manifest says 14"
+    std::string what;      ///< "model/config.json is 12 bytes, the manifest says 14"
+    bool outside = false;  ///< the entry is whole; what its stage wrote elsewhere is not
 };
 
+/// Without either bound everything that may go goes; with both what either says.
 struct CollectOptions {
     std::optional<double> older_than;       ///< seconds since last use
     std::optional<std::uint64_t> max_size;  ///< bytes to keep at most, least recently used go first
@@ -120,24 +91,28 @@ struct CollectOptions {
 };
 struct Collected {
     std::vector<EntrySummary> removed;
-    std::uint64_t bytes = 0;
+    std::uint64_t bytes = 0;    ///< freed, leftovers included
     std::size_t leftovers = 0;  ///< unfinished work and temporary folders of dead runs
+    std::uint64_t kept = 0;     ///< bytes of the entries that stay
 };
 
 /// Artifacts in folders named by the hash of what made them:
 ///
 ///     <key>/{manifest.json, <output>/}     complete and read-only, or not there
-///     work/<key>/{lease, work/, outputs/}  unfinished, owned by one engine
-///     bindings/, digests/                  what is remembered of outside files
+///     work/<key>/{lease, work/, outputs-*/}  unfinished, owned by one engine
+///     bindings/, digests/, last/           what is remembered: of outside files, of stages
 ///     runs/                                where the run folders are that pin entries
+///     tmp/                                 what is on its way in or out, named for its owner
 ///
-/// Made lazily: reading from a store that is not there makes nothing.
+/// Made lazily: reading from a store that is not there makes nothing. Any number of engines may
+/// use one, on any number of hosts. A key is 64 lower-case hex digits; anything else throws Error
+/// (exit 70).
 class STILLROOM_API Store {
 public:
     explicit Store(std::filesystem::path folder);
 
     const std::filesystem::path& folder() const { return folder_; }
-    std::filesystem::path entry(std::string_view key) const { return folder_ / key; }
+    std::filesystem::path entry(std::string_view key) const;
     std::filesystem::path output(std::string_view key, std::string_view name) const;
 
     /// The manifest of a complete entry whose files have the sizes (and with Verify::digests the
@@ -151,20 +126,26 @@ public:
     std::optional<Manifest> last_of(std::string_view stage, std::string_view use) const;
 
     /// Unfinished work to begin or to go on with; nothing, with `holder` set, while another owns
-    /// it.
+    /// it. Who had to wait asks find() again: the other may have published. `outputs()` is there
+    /// and empty, `state()` as it was left.
     std::optional<Work> open_work(std::string_view key, Owner& holder);
 
-    /// The work of `from` becomes that of `to`, unless that has some of its own.
+    /// The work of `from` becomes that of `to`, unless that has some of its own. Throws Error (exit
+    /// 9) while either is in use.
     void hand_over_work(std::string_view from, std::string_view to);
 
     /// Hashes what `work.outputs()` holds into manifest.outputs (digests in `known`, by absolute
     /// path and stamp, are not worked out again), writes the manifest, syncs every file and folder,
-    /// makes all read-only and renames it into place. Where the entry is there already the first
-    /// one stays, unless `replace`; its manifest is returned. The work folder goes.
+    /// makes all read-only and renames it into place. Only outputs that manifest.outputs names,
+    /// with their types, may be there. Where the entry is there already the first one stays, unless
+    /// `replace`; its manifest is returned. The work folder goes. Throws Error: exit 9 if the lease
+    /// is lost or a file changed meanwhile, 3 for what is no file, 4 where it cannot be written;
+    /// then no entry was made and the work stays.
     Manifest publish(Work& work,
                      Manifest manifest,
                      const std::vector<FileRecord>& known,
-                     bool replace = false);
+                     bool replace = false,
+                     unsigned threads = 1);
 
     void drop_work(Work work);               ///< nothing of it is wanted
     void touch(std::string_view key) const;  ///< it was used now
@@ -180,11 +161,23 @@ public:
                                            unsigned threads) const;
     void remember(const FileRecord& file) const;
 
+    /// Of a file its digest, of a folder the content digest, each file by outside_file(): what
+    /// manifest.written says of a path. Throws Error (exit 3).
+    std::string outside_digest(const std::filesystem::path& path,
+                               Verify verify,
+                               unsigned threads) const;
+
+    /// What the run folder links to, stages/**/NAME -> <store>/<key>/NAME, is kept from now on;
+    /// while its `lease` is held also all that is used meanwhile. Sweeps what dead engines left in
+    /// tmp/.
     void register_run(const std::filesystem::path& run_folder) const;
 
     std::vector<EntrySummary> entries() const;
     std::vector<Damage> verify(Verify verify) const;
-    void remove(std::string_view key) const;  ///< a damaged entry; never one that is in use
+    void remove(std::string_view key) const;  ///< a damaged entry; exit 9 while a live run uses it
+
+    /// Removes entries that no run folder links to and no live run uses, unfinished work and
+    /// temporary files of engines that are gone.
     Collected collect(const CollectOptions& options) const;
 
 private:
@@ -192,6 +185,7 @@ private:
 };
 
 /// --store, STILLROOM_STORE, the configuration's `store`, then the user's cache folder.
-STILLROOM_API std::filesystem::path store_folder(const std::string& flag);
+STILLROOM_API std::filesystem::path store_folder(const std::string& flag,
+                                                 const std::filesystem::path& configured);
 
 }  // namespace stillroom

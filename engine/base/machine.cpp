@@ -1,0 +1,58 @@
+#include "engine/base/machine.h"
+
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
+namespace stillroom {
+
+#if defined(__x86_64__)
+namespace {
+
+/// Whether the system saves the tile registers: without that the processor's bits say nothing.
+bool keeps_tiles() {
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || (c & bit_OSXSAVE) == 0)
+        return false;
+    unsigned low = 0, high = 0;
+    __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    constexpr unsigned kTiles = 3u << 17;
+    return (low & kTiles) == kTiles;
+}
+
+bool has_amx() {
+    constexpr unsigned kBf16 = 1u << 22, kTile = 1u << 24;
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & kBf16) != 0 && (d & kTile) != 0 &&
+           keeps_tiles();
+}
+
+}  // namespace
+
+std::string machine_class() {
+    __builtin_cpu_init();
+    std::string name = "x86-64";
+    if (__builtin_cpu_supports("x86-64-v4"))
+        name += "-v4";
+    else if (__builtin_cpu_supports("x86-64-v3"))
+        name += "-v3";
+    else if (__builtin_cpu_supports("x86-64-v2"))
+        name += "-v2";
+    return has_amx() ? name + "+amx" : name;
+}
+#else
+std::string machine_class() {
+    utsname names{};
+    return ::uname(&names) == 0 ? names.machine : "unknown";
+}
+#endif
+
+std::string host_name() {
+    char name[256] = "";
+    return ::gethostname(name, sizeof name - 1) == 0 ? name : "";
+}
+
+}  // namespace stillroom

@@ -1,0 +1,355 @@
+#include "engine/store/lease.h"
+
+#include "engine/base/durable.h"
+#include "engine/base/error.h"
+#include "engine/base/files.h"
+#include "engine/base/json.h"
+#include "engine/base/units.h"
+#include "engine/store/fields.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <condition_variable>
+#include <cstring>
+#include <map>
+#include <mutex>
+#include <thread>
+
+namespace stillroom {
+namespace fs = std::filesystem;
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr auto kLife = std::chrono::seconds(Lease::kBeatSeconds * Lease::kBeatsToLive);
+constexpr std::size_t kMostBytes = 4096;
+
+/// One file of the row, as it was read.
+struct Standing {
+    int number = 0;  ///< 0: there is none
+    Owner owner;
+    bool released = false;
+    std::string text = {};  ///< changes with each beat
+
+    /// Read again later: still the same one.
+    bool is_same(const Standing& again) const {
+        if (owner.nonce.empty())
+            return !again.text.empty() && text == again.text;
+        return owner.nonce == again.owner.nonce;
+    }
+};
+
+fs::path numbered(const fs::path& file, int number) {
+    return number == 1 ? file : fs::path(file.native() + fmt::format(".{}", number));
+}
+
+/// The number that the name says; 0 if it is none of the row.
+int number_of(std::string_view name, std::string_view first) {
+    if (name == first)
+        return 1;
+    if (!name.starts_with(first) || name.size() < first.size() + 2 || name[first.size()] != '.')
+        return 0;
+    std::string_view digits = name.substr(first.size() + 1);
+    int number = 0;
+    auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+    bool whole = error == std::errc() && end == digits.data() + digits.size();
+    return whole && number > 1 && digits[0] != '0' ? number : 0;
+}
+
+constexpr std::string_view kTemporary = ".lease~";
+
+/// The numbers that are there, rising. What a taker left who died while he made one goes.
+std::vector<int> numbers_of(const fs::path& file) {
+    std::vector<int> numbers;
+    std::string first = file.filename().string();
+    for (const std::string& name : list_folder(file.parent_path())) {
+        if (int number = number_of(name, first))
+            numbers.push_back(number);
+        bool left = name.starts_with(kTemporary) &&
+                    life_of(owner_in_name(name.substr(kTemporary.size()))) == Life::dead;
+        if (left)
+            ::unlink((file.parent_path() / name).c_str());
+    }
+    std::sort(numbers.begin(), numbers.end());
+    return numbers;
+}
+
+// Always the same length, so that a beat is one write in place and a full disk cannot stop it.
+std::string lease_text(const Owner& owner, std::uint64_t beat, bool released) {
+    JsonWriter out(1);
+    out.begin_object();
+    out.key("host"), out.string(owner.host);
+    out.key("boot"), out.string(owner.boot);
+    out.key("pid"), out.integer(owner.pid);
+    out.key("started"), out.integer(owner.started);
+    out.key("nonce"), out.string(owner.nonce);
+    out.key("since"), out.string(owner.since);
+    out.key("beat"), out.string(fmt::format("{:020}", beat));
+    out.key("state"), out.string(released ? "free" : "held");
+    out.end_object();
+    return out.take() + "\n";
+}
+
+/// A file that is being made, or torn, has an owner nobody knows; its beats are watched all the
+/// same.
+Standing read_standing(const fs::path& file, int number) {
+    Standing standing{number, {}, false};
+    try {
+        standing.text = read_file(numbered(file, number), kMostBytes);
+        NodePtr root = parse_store_text(standing.text);
+        Owner owner;
+        owner.host = text_field(*root, "host");
+        owner.boot = text_field(*root, "boot");
+        owner.pid = static_cast<long>(count_field(*root, "pid"));
+        owner.started = static_cast<long long>(count_field(*root, "started"));
+        owner.nonce = text_field(*root, "nonce");
+        owner.since = text_field(*root, "since");
+        standing.released = text_field(*root, "state") == "free";
+        standing.owner = owner;
+    } catch (const Unreadable&) {
+    } catch (const Error&) {
+    }
+    return standing;
+}
+
+Standing highest(const fs::path& file) {
+    std::vector<int> numbers = numbers_of(file);
+    return numbers.empty() ? Standing{} : read_standing(file, numbers.back());
+}
+
+/// What this process saw of the beats of others. It has to outlive one call of take(), and every
+/// engine asks for many leases, from several threads.
+class Watch {
+public:
+    /// True once the text has stood still for the life of a lease. Monotonic: clocks may jump, and
+    /// those of other hosts are nobody's business.
+    bool stood_still(const fs::path& file, const Standing& standing) {
+        std::lock_guard lock(mutex_);
+        Seen& seen = seen_[file.native()];
+        if (seen.number != standing.number || seen.text != standing.text)
+            seen = {standing.number, standing.text, Clock::now()};
+        return Clock::now() - seen.since >= kLife;
+    }
+
+    void forget(const fs::path& file) {
+        std::lock_guard lock(mutex_);
+        seen_.erase(file.native());
+    }
+
+private:
+    struct Seen {
+        int number = 0;
+        std::string text;
+        Clock::time_point since;
+    };
+    std::mutex mutex_;
+    std::map<std::string, Seen> seen_;
+};
+
+Watch& watch() {
+    static Watch one;
+    return one;
+}
+
+/// Makes the file with its text in one step, or says that it is there already. Throws Error (exit
+/// 4).
+bool make_exclusively(const fs::path& file, const Owner& owner) {
+    // A link makes name and text appear together. Where there are no hard links a reader may see
+    // the file without its text, and takes it for one whose owner nobody knows.
+    fs::path temporary = file.parent_path() / (std::string(kTemporary) + temporary_name(owner));
+    Descriptor out(retried([&] {
+        return ::open(
+            temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+    }));
+    if (!out.is_open())
+        refuse_write(file, errno);
+    try {
+        write_all(out, lease_text(owner, 0, false), file);
+        close_written(out, file);
+    } catch (...) {
+        ::unlink(temporary.c_str());
+        throw;
+    }
+    int code = retried([&] { return ::link(temporary.c_str(), file.c_str()); }) == 0 ? 0 : errno;
+    if (code != 0) {  // over NFS a link may be made and its answer lost
+        struct stat made {};
+        if (::stat(temporary.c_str(), &made) == 0 && made.st_nlink == 2)
+            code = 0;
+    }
+    bool no_links = code == EPERM || code == EOPNOTSUPP || code == ENOSYS || code == EMLINK;
+    ::unlink(temporary.c_str());
+    if (no_links) {
+        Descriptor direct(retried([&] {
+            return ::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+        }));
+        code = direct.is_open() ? 0 : errno;
+        if (code == 0) {
+            write_all(direct, lease_text(owner, 0, false), file);
+            close_written(direct, file);
+        }
+    }
+    if (code == EEXIST)
+        return false;
+    if (code != 0)
+        refuse_write(file, code);
+    return true;
+}
+
+}  // namespace
+
+struct Lease::State {
+    fs::path file;
+    int number = 0;
+    Owner owner;
+    std::mutex mutex;
+    std::condition_variable wake;
+    bool stop = false;
+    bool gone = false;
+    std::thread beats;
+
+    fs::path path() const { return numbered(file, number); }
+
+    /// Writes over our own file, never over one that took its name after ours had gone.
+    void write(std::uint64_t beat, bool released) const {
+        Descriptor out(retried(
+            [&] { return ::open(path().c_str(), O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK); }));
+        std::string text = lease_text(owner, beat, released);
+        std::string there(text.size(), '\0');
+        ssize_t count =
+            out.is_open() ? ::pread(out.get(), there.data(), there.size(), 0) : ssize_t{-1};
+        bool ours = count == static_cast<ssize_t>(text.size()) &&
+                    there.find(json_quoted(owner.nonce)) != std::string::npos;
+        // A beat that fails is a beat missed; who misses ten loses the lease.
+        if (ours)
+            (void)!retried([&] { return ::pwrite(out.get(), text.data(), text.size(), 0); });
+    }
+
+    void beat() {
+        std::unique_lock lock(mutex);
+        for (std::uint64_t count = 1;; ++count) {
+            if (wake.wait_for(lock, std::chrono::seconds(kBeatSeconds), [&] { return stop; }))
+                return;
+            write(count, false);
+        }
+    }
+
+    void end() {
+        {
+            std::lock_guard lock(mutex);
+            stop = true;
+        }
+        wake.notify_all();
+        if (beats.joinable())
+            beats.join();
+    }
+};
+
+Lease::Lease(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Lease::Lease(Lease&&) noexcept = default;
+
+Lease& Lease::operator=(Lease&& other) noexcept {
+    if (this != &other) {
+        release();
+        state_ = std::move(other.state_);
+    }
+    return *this;
+}
+
+Lease::~Lease() {
+    release();
+}
+
+std::optional<Lease> Lease::take(const fs::path& file, Owner& holder) {
+    fs::path absolute = fs::absolute(file);
+    for (;;) {
+        Standing before = highest(absolute);
+        bool held = before.number > 0 && !before.released;
+        if (held && life_of(before.owner) != Life::dead && !watch().stood_still(absolute, before)) {
+            holder = before.owner;
+            return std::nullopt;
+        }
+        auto state = std::make_unique<State>();
+        state->file = absolute;
+        state->number = before.number + 1;
+        state->owner = this_process();
+        if (!make_exclusively(state->path(), state->owner))
+            continue;  // another taker was faster
+        // Whoever slept between looking and making may have made an old number: then a higher one
+        // is there, or the one he stepped over is not, or not the same.
+        std::vector<int> numbers = numbers_of(absolute);
+        bool follows = before.number == 0 || before.is_same(read_standing(absolute, before.number));
+        if (numbers.empty() || numbers.back() != state->number || !follows) {
+            ::unlink(state->path().c_str());
+            continue;
+        }
+        for (int number : numbers)  // rising, so that what is left never looks held
+            if (number < state->number)
+                ::unlink(numbered(absolute, number).c_str());
+        watch().forget(absolute);
+        State* raw = state.get();
+        state->beats = std::thread([raw] { raw->beat(); });
+        return Lease(std::move(state));
+    }
+}
+
+std::optional<Owner> Lease::holder(const fs::path& file) {
+    Standing standing = highest(fs::absolute(file));
+    if (standing.number == 0 || standing.released)
+        return std::nullopt;
+    Life life = life_of(standing.owner);
+    if (life == Life::dead)
+        return std::nullopt;
+    if (life == Life::alive)
+        return standing.owner;
+    // Elsewhere: one look cannot see beats, so the time of the last one must do. Both times come
+    // from the file system that holds the file.
+    struct stat status {};
+    struct stat now {};
+    fs::path probe =
+        file.parent_path() / (std::string(kTemporary) + temporary_name(this_process()));
+    bool known = ::stat(numbered(file, standing.number).c_str(), &status) == 0;
+    Descriptor made(::open(probe.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
+    known = known && made.is_open() && ::fstat(made.get(), &now) == 0;
+    if (made.is_open())
+        ::unlink(probe.c_str());
+    if (known && now.st_mtim.tv_sec - status.st_mtim.tv_sec > 2 * kLife.count())
+        return std::nullopt;
+    return standing.owner;
+}
+
+bool Lease::still_mine() const {
+    if (!state_)
+        return false;
+    struct stat status {};
+    if (::lstat(numbered(state_->file, state_->number + 1).c_str(), &status) == 0)
+        return false;
+    return read_standing(state_->file, state_->number).owner.nonce == state_->owner.nonce;
+}
+
+void Lease::release() {
+    if (!state_)
+        return;
+    state_->end();
+    state_->write(0, true);
+    state_.reset();
+}
+
+void Lease::remove() {
+    if (!state_)
+        return;
+    state_->end();
+    if (still_mine())
+        ::unlink(state_->path().c_str());
+    state_.reset();
+}
+
+const Owner& Lease::owner() const {
+    return state_->owner;
+}
+
+}  // namespace stillroom

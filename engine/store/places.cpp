@@ -1,0 +1,118 @@
+#include "engine/store/places.h"
+
+#include "engine/base/durable.h"
+#include "engine/base/error.h"
+#include "engine/base/files.h"
+#include "engine/base/sha256.h"
+#include "engine/store/fields.h"
+#include "engine/store/owner.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <ctime>
+
+namespace stillroom {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr std::int64_t kWeek = 7 * 24 * 3600;
+
+}  // namespace
+
+void check_key(std::string_view key) {
+    if (!is_digest(key))
+        throw Error({}, fmt::format("'{}' is no key: it is not 64 hex digits", key))
+            .exit_code(kExitInternal);
+}
+
+fs::path temporary_path(const fs::path& store) {
+    make_folders(store / "tmp");
+    return store / "tmp" / temporary_name(this_process());
+}
+
+void put_remembered(const fs::path& store, const fs::path& file, std::string_view text) {
+    fs::path temporary = temporary_path(store);
+    Descriptor out = make_new_file(temporary);
+    try {
+        write_all(out, text, file);
+        close_written(out, file);
+        if (retried([&] { return ::rename(temporary.c_str(), file.c_str()); }) != 0) {
+            if (errno != ENOENT)
+                refuse_write(file, errno);
+            make_folders(file.parent_path());
+            rename_path(temporary, file);
+        }
+    } catch (...) {
+        ::unlink(temporary.c_str());
+        throw;
+    }
+}
+
+fs::path last_file(const fs::path& store, std::string_view stage, std::string_view use) {
+    return store / "last" / sha256_hex(std::string(stage) + '\0' + std::string(use));
+}
+
+void remove_work(Work& work) {
+    try {
+        for (const std::string& name : list_folder(work.folder))
+            if (!name.starts_with("lease"))
+                remove_tree(work.folder / name);
+        work.lease.remove();
+        ::rmdir(work.folder.c_str());
+    } catch (const Error&) {
+        work.lease.release();
+    }
+}
+
+bool discard(const fs::path& store, const fs::path& folder) {
+    struct stat status {};
+    if (::lstat(folder.c_str(), &status) != 0)
+        return false;
+    fs::path temporary = temporary_path(store);
+    // Moving a folder changes its "..", for which it must be writable.
+    if (S_ISDIR(status.st_mode) && (status.st_mode & S_IWUSR) == 0)
+        ::chmod(folder.c_str(), (status.st_mode & 07777) | S_IWUSR);
+    if (retried([&] { return ::rename(folder.c_str(), temporary.c_str()); }) != 0) {
+        if (errno == ENOENT)
+            return false;
+        refuse_write(folder, errno);
+    }
+    remove_tree(temporary);
+    return true;
+}
+
+std::uint64_t bytes_below(const fs::path& folder) {
+    std::uint64_t bytes = 0;
+    std::error_code error;
+    fs::recursive_directory_iterator it(
+        folder, fs::directory_options::skip_permission_denied, error);
+    for (fs::recursive_directory_iterator end; !error && it != end; it.increment(error)) {
+        struct stat status {};
+        if (::lstat(it->path().c_str(), &status) == 0 && S_ISREG(status.st_mode))
+            bytes += static_cast<std::uint64_t>(status.st_size);
+    }
+    return bytes;
+}
+
+Swept sweep_temporary(const fs::path& store, bool dry_run) {
+    Swept swept;
+    for (const std::string& name : list_folder(store / "tmp")) {
+        fs::path path = store / "tmp" / name;
+        Life life = life_of(owner_in_name(name));
+        struct stat status {};
+        bool old =
+            ::lstat(path.c_str(), &status) == 0 && std::time(nullptr) - status.st_mtime > kWeek;
+        if (life == Life::alive || (life == Life::unknown && !old))
+            continue;
+        ++swept.count;
+        swept.bytes += S_ISREG(status.st_mode) ? static_cast<std::uint64_t>(status.st_size)
+                                               : bytes_below(path);
+        if (!dry_run)
+            remove_tree(path);
+    }
+    return swept;
+}
+
+}  // namespace stillroom
