@@ -156,7 +156,7 @@ bool Checker::is_reference_key(const Draft& draft, const std::string& key) {
 }
 
 std::vector<std::size_t> Checker::visiting_order(std::vector<Draft>& drafts, Offers& offers) {
-    std::vector<Needs> needs;
+    std::vector<StageReferences> needs;
     for (Draft& draft : drafts) {
         if (offers.count(draft.name) != 0) {
             diagnostics_
@@ -167,7 +167,7 @@ std::vector<std::size_t> Checker::visiting_order(std::vector<Draft>& drafts, Off
                 .note(offers.at(draft.name).where, "the input stands here");
             draft.broken = true;
         }
-        Needs need{draft.name, draft.where, {}};
+        StageReferences need{draft.name, draft.where, {}};
         if (draft.parts.ports)
             add_references(*draft.parts.ports, need);
         if (draft.parts.settings)
@@ -186,12 +186,12 @@ std::vector<std::size_t> Checker::visiting_order(std::vector<Draft>& drafts, Off
     return order;
 }
 
-void Checker::add_references(const Node& ports, Needs& needs) {
+void Checker::add_references(const Node& ports, StageReferences& needs) {
     for (const Entry& entry : ports.entries)
         add_reference(entry.value, needs);
 }
 
-void Checker::add_reference(const NodePtr& value, Needs& needs) {
+void Checker::add_reference(const NodePtr& value, StageReferences& needs) {
     if (value->is_list())
         for (const NodePtr& item : value->items)
             add_reference(item, needs);

@@ -69,8 +69,8 @@ private:
     void take_values(std::vector<Draft>& drafts, const Node& stages);
     static bool is_reference_key(const Draft& draft, const std::string& key);
     std::vector<std::size_t> visiting_order(std::vector<Draft>& drafts, Offers& offers);
-    static void add_references(const Node& ports, Needs& needs);
-    static void add_reference(const NodePtr& value, Needs& needs);
+    static void add_references(const Node& ports, StageReferences& needs);
+    static void add_reference(const NodePtr& value, StageReferences& needs);
 
     // One stage.
     void check_draft(Draft& draft, const std::string& prefix, Offers& offers, ScopeResult& result);

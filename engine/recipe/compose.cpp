@@ -135,13 +135,29 @@ Request with_sources(Request request, Sources& sources) {
     return request;
 }
 
+/// A key of the one stage of `do`. `launch` stays what it is everywhere.
+void put_below(Override& override, const std::string& prefix) {
+    for (std::vector<Override>& row : override.rows)
+        for (Override& part : row)
+            put_below(part, prefix);
+    if (override.is_group || is_launch(override))
+        return;
+    std::vector<std::string> path = split(prefix, '.');
+    path.insert(path.end(), override.path.begin(), override.path.end());
+    override.path = std::move(path);
+    override.key = prefix + "." + override.key;
+}
+
 class Composer {
 public:
     Composer(Sources& sources, const Request& request, Diagnostics& diagnostics)
         : request_(with_sources(request, sources)),
           diagnostics_(diagnostics),
           search_(make_search_path(request.recipe, request.config_dirs)),
-          files_(sources, request.limits, diagnostics) {}
+          files_(sources, request.limits, diagnostics) {
+        if (!request.text.empty())
+            files_.add(request.recipe, request.text);
+    }
 
     std::optional<Recipe> run(const std::vector<Override>& overrides) {
         Orders orders = sort_out(overrides, search_, diagnostics_);
@@ -287,8 +303,18 @@ std::optional<Recipe> compose(Sources& sources,
     return Composer(sources, request, diagnostics).run(overrides);
 }
 
-std::optional<Recipe> compose(Sources& sources, const Request& request, Diagnostics& diagnostics) {
+std::vector<Override> read_overrides(Sources& sources,
+                                     const Request& request,
+                                     Diagnostics& diagnostics) {
     std::vector<Override> overrides = parse_overrides(sources, request.arguments, diagnostics);
+    if (!request.prefix.empty())
+        for (Override& override : overrides)
+            put_below(override, request.prefix);
+    return overrides;
+}
+
+std::optional<Recipe> compose(Sources& sources, const Request& request, Diagnostics& diagnostics) {
+    std::vector<Override> overrides = read_overrides(sources, request, diagnostics);
     std::erase_if(overrides, [&](const Override& override) {
         if (override.swept())
             diagnostics.add(sweep_needs_multirun(override));

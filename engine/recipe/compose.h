@@ -43,6 +43,9 @@ struct Request {
     std::shared_ptr<RemoteRecipes> remotes;  ///< null: nothing is fetched
     std::string launch = "local";      ///< the option of the group `launch` that counts by itself
     Span launch_where;                 ///< the configuration that says so
+    std::string text;    ///< the recipe itself, where no file holds it
+    std::string prefix;  ///< "stages.stage": bare keys of overrides stand below it, those of groups
+                         ///< begin with '/'
     bool choices_may_be_open = false;  ///< `group: ???` is no error: for help and completion
 };
 
@@ -55,6 +58,11 @@ struct Recipe {
     bool lacks_files = false;  ///< a file or choice is wrong: what it would bring is not there
     bool lacks_values = false;  ///< an override is wrong: what it would set is not set
 };
+
+/// The overrides of the arguments, below the request's prefix.
+STILLROOM_API std::vector<Override> read_overrides(Sources& sources,
+                                                   const Request& request,
+                                                   Diagnostics& diagnostics);
 
 /// One job. Sweeps in the arguments are mistakes here. Nothing if the recipe could not be put
 /// together.

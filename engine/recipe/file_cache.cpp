@@ -45,4 +45,10 @@ const Document* FileCache::read(const fs::path& path, Span wanted_at) {
     return result;
 }
 
+void FileCache::add(const fs::path& path, const std::string& text) {
+    auto document = std::make_unique<Document>();
+    *document = read_yaml(sources_.add(path.string(), text), limits_, diagnostics_);
+    documents_.insert_or_assign(path, std::move(document));
+}
+
 }  // namespace stillroom

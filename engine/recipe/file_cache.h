@@ -20,6 +20,9 @@ public:
     /// Null if it cannot be read, or its root is no map; the diagnostics say why.
     const Document* read(const std::filesystem::path& path, Span wanted_at);
 
+    /// A text that stands for a file: nothing is read for this path.
+    void add(const std::filesystem::path& path, const std::string& text);
+
 private:
     Sources& sources_;
     const Limits& limits_;

@@ -30,7 +30,7 @@ std::vector<JobRecipe> compose_jobs(Sources& sources,
                                     const Request& request,
                                     Diagnostics& diagnostics) {
     SweepRequest sweep;
-    sweep.overrides = parse_overrides(sources, request.arguments, diagnostics);
+    sweep.overrides = read_overrides(sources, request, diagnostics);
     if (!diagnostics.ok())
         return {};
     SearchPath search = make_search_path(request.recipe, request.config_dirs);
@@ -42,7 +42,7 @@ std::vector<JobRecipe> compose_jobs(Sources& sources,
         return search.options(group);
     };
     std::vector<JobRecipe> jobs;
-    for (Job& job : expand_jobs(sweep, diagnostics)) {
+    for (SweepJob& job : expand_jobs(sweep, diagnostics)) {
         std::optional<Recipe> recipe = compose(sources, request, job.overrides, diagnostics);
         if (recipe)
             jobs.push_back({job.id, job.texts, std::move(*recipe)});

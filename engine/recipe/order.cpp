@@ -22,7 +22,7 @@ struct Arrow {
 /// deep.
 class Sorter {
 public:
-    Sorter(const std::vector<Needs>& stages,
+    Sorter(const std::vector<StageReferences>& stages,
            std::set<std::size_t>& in_cycle,
            Diagnostics& diagnostics)
         : stages_(stages),
@@ -102,7 +102,7 @@ private:
         }
     }
 
-    const std::vector<Needs>& stages_;
+    const std::vector<StageReferences>& stages_;
     std::set<std::size_t>& in_cycle_;
     Diagnostics& diagnostics_;
     std::vector<Mark> marks_;
@@ -113,7 +113,7 @@ private:
 
 }  // namespace
 
-std::vector<std::size_t> sort_by_needs(const std::vector<Needs>& stages,
+std::vector<std::size_t> sort_by_needs(const std::vector<StageReferences>& stages,
                                        std::set<std::size_t>& in_cycle,
                                        Diagnostics& diagnostics) {
     return Sorter(stages, in_cycle, diagnostics).run();

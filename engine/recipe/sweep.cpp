@@ -58,7 +58,7 @@ public:
         : request_(request),
           diagnostics_(diagnostics) {}
 
-    std::vector<Job> run() {
+    std::vector<SweepJob> run() {
         std::size_t before = diagnostics_.errors();
         SweepBlock block;
         if (request_.block)
@@ -245,7 +245,7 @@ private:
 
     void add_job(const std::vector<std::pair<const Override*, bool>>& chosen,
                  const std::vector<std::vector<Override>>& exclude) {
-        Job job;
+        SweepJob job;
         for (const auto& [override, swept] : chosen) {
             job.overrides.push_back(*override);
             if (swept)
@@ -297,7 +297,7 @@ private:
     const SweepRequest& request_;
     Diagnostics& diagnostics_;
     std::vector<Dimension> dimensions_;
-    std::vector<Job> jobs_;
+    std::vector<SweepJob> jobs_;
     std::unordered_map<std::string, std::size_t> known_;
     std::size_t equal_ = 0;
 };
@@ -329,7 +329,7 @@ bool matches_one(std::string_view& pattern, char c) {
 
 }  // namespace
 
-std::vector<Job> expand_jobs(const SweepRequest& request, Diagnostics& diagnostics) {
+std::vector<SweepJob> expand_jobs(const SweepRequest& request, Diagnostics& diagnostics) {
     return Expansion(request, diagnostics).run();
 }
 

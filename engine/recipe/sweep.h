@@ -12,7 +12,7 @@
 namespace stillroom {
 
 /// One run of a sweep: overrides without any sweep in them, to be applied in order.
-struct Job {
+struct SweepJob {
     std::string id;      ///< the first 12 digits of `digest`
     std::string digest;  ///< SHA-256, 64 hex digits, of the job's overrides, sorted
     std::vector<Override> overrides;
@@ -32,7 +32,8 @@ struct SweepRequest {
 /// The product of all sweeps, those of the block first, the last key fastest. A request without any
 /// sweep is one job. Equal jobs become one, with a warning; none at all is a mistake. On mistakes
 /// the list is empty.
-STILLROOM_API std::vector<Job> expand_jobs(const SweepRequest& request, Diagnostics& diagnostics);
+STILLROOM_API std::vector<SweepJob> expand_jobs(const SweepRequest& request,
+                                                Diagnostics& diagnostics);
 
 /// `*` any characters, `?` one, `[abc]`, `[!abc]`, `[a-c]`; case counts.
 STILLROOM_API bool glob_matches(std::string_view pattern, std::string_view name);

@@ -66,10 +66,10 @@ void check_jobs(const Override& override, Sources& sources) {
     request.most_jobs = 50;
     request.overrides = {override};
     Diagnostics diagnostics;
-    std::vector<Job> jobs = expand_jobs(request, diagnostics);
+    std::vector<SweepJob> jobs = expand_jobs(request, diagnostics);
     require(jobs.empty() != diagnostics.ok(), "jobs exactly without mistakes");
     require(jobs.size() <= request.most_jobs, "the limit of jobs holds");
-    for (const Job& job : jobs)
+    for (const SweepJob& job : jobs)
         for (const Override& part : job.overrides)
             require(!part.swept(), "a job holds no sweep");
     render(diagnostics, sources, RenderOptions{});

@@ -36,7 +36,7 @@ struct Expanded {
         if (!diagnostics.ok())
             return "ERR(" + diagnostics.all().front().message + ")";
         std::string out;
-        for (const Job& job : jobs) {
+        for (const SweepJob& job : jobs) {
             out += out.empty() ? "[" : " [";
             for (const std::string& text : job.texts)
                 out += (&text == &job.texts.front() ? "" : " ") + text;
@@ -47,7 +47,7 @@ struct Expanded {
 
     Sources sources;
     Diagnostics diagnostics;
-    std::vector<Job> jobs;
+    std::vector<SweepJob> jobs;
 };
 
 Texts arguments(const std::string& field) {
