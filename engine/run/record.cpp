@@ -118,6 +118,11 @@ void write_fields(LineWriter& out, const Record& record) {
         out.integer("rank", record.rank);
         out.integer("world", record.world);
         out.text("launcher", record.name);
+    } else if (event == "plugin") {
+        out.text("name", record.name);
+        out.text("version", record.text);
+        out.text("path", record.file.path);
+        out.text("build", record.file.digest);
     } else if (event == "progress") {
         out.number("done", record.value);
         out.text("what", record.text);
@@ -227,6 +232,11 @@ void read_fields(Record& record, const LineReader& in, const Node& map) {
         record.rank = in.small("rank");
         record.world = in.small("world");
         record.name = in.text("launcher");
+    } else if (event == "plugin") {
+        record.name = in.text("name");
+        record.text = in.text("version");
+        record.file.path = in.text("path");
+        record.file.digest = in.text("build");
     } else if (event == "progress") {
         record.value = in.number("done");
         record.text = in.text("what");
@@ -341,17 +351,20 @@ void RecordFollower::take(std::string_view line, std::vector<Record>& records) {
 
 std::vector<Record> RecordFollower::poll() {
     std::vector<Record> records;
+    more_ = false;
     int fd = ::open(file_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return records;  // not there yet, or the file system hides it for a while
     std::string buffer(kReadAtOnce, '\0');
-    std::size_t total = 0;
-    while (total < kMostAPoll) {
+    more_ = true;
+    for (std::size_t total = 0; total < kMostAPoll;) {
         ssize_t count = ::pread(fd, buffer.data(), buffer.size(), static_cast<off_t>(offset_));
         if (count < 0 && errno == EINTR)
             continue;
-        if (count <= 0)
+        if (count <= 0) {
+            more_ = false;
             break;
+        }
         offset_ += static_cast<std::uint64_t>(count);
         total += static_cast<std::size_t>(count);
         std::string_view text(buffer.data(), static_cast<std::size_t>(count));

@@ -16,6 +16,7 @@ namespace stillroom {
 // What a rank writes into its own file, one JSON object a line:
 //
 //   {"ts","event":"start","pid","host","rank","world","launcher"}
+//   {"ts","event":"plugin","name","version","path","build"}
 //   {"ts","event":"progress","done","what"} {"ts","event":"metric","name","value","step"}
 //   {"ts","event":"log","level","text"}                {"ts","event":"text","text"}
 //   {"ts","event":"beat"}                              {"ts","event":"saved"}
@@ -32,8 +33,8 @@ namespace stillroom {
 struct Record {
     std::string event;
     std::string stage;  ///< of a planning worker; else empty
-    std::string name;   ///< metric, decided, bind's output, log's level, start's launcher
-    std::string text;   ///< what, text, message, value, path
+    std::string name;   ///< metric, decided, plugin, bind's output, log's level, start's launcher
+    std::string text;   ///< what, text, message, value, path, plugin's version
     double value = 0;   ///< done, metric
     std::int64_t step = 0;
     std::string time;        ///< ts: RFC 3339, UTC, microseconds, so that texts compare like times
@@ -42,7 +43,7 @@ struct Record {
     int exit_code = 0;
     std::string key, hint;
     std::vector<std::string> list;          ///< bind's files, notes
-    FileRecord file;                        ///< hashed
+    FileRecord file;                        ///< hashed; of plugin its path and build
     std::map<std::string, double> numbers;  ///< cost
     long pid = 0;
     std::string host;
@@ -76,6 +77,7 @@ public:
           offset_(offset) {}
 
     std::vector<Record> poll();
+    bool more() const { return more_; }  ///< the last call stopped before the end of the file
     const std::filesystem::path& file() const { return file_; }
     std::uint64_t skipped() const { return skipped_; }
 
@@ -87,6 +89,7 @@ private:
     std::string pending_;       ///< an unfinished line
     bool too_long_ = false;     ///< the line at hand is skipped to its end
     std::uint64_t skipped_ = 0;
+    bool more_ = false;
 };
 
 }  // namespace stillroom

@@ -45,20 +45,29 @@ Asked asked() {
 }
 
 const char* signal_name(int number) {
-    switch (number) {
-        case SIGINT:
-            return "SIGINT";
-        case SIGTERM:
-            return "SIGTERM";
-        case SIGUSR1:
-            return "SIGUSR1";
-        case SIGHUP:
-            return "SIGHUP";
-        case SIGKILL:
-            return "SIGKILL";
-        default:
-            return ::strsignal(number);
-    }
+    struct Name {
+        int number;
+        const char* text;
+    };
+    static constexpr Name kNames[] = {
+        {SIGINT, "SIGINT"},
+        {SIGTERM, "SIGTERM"},
+        {SIGUSR1, "SIGUSR1"},
+        {SIGHUP, "SIGHUP"},
+        {SIGKILL, "SIGKILL"},
+        {SIGSEGV, "SIGSEGV"},
+        {SIGABRT, "SIGABRT"},
+        {SIGBUS, "SIGBUS"},
+        {SIGILL, "SIGILL"},
+        {SIGFPE, "SIGFPE"},
+        {SIGSYS, "SIGSYS"},
+        {SIGTRAP, "SIGTRAP"},
+        {SIGXCPU, "SIGXCPU"},
+    };
+    for (const Name& name : kNames)
+        if (name.number == number)
+            return name.text;
+    return ::strsignal(number);
 }
 
 }  // namespace stillroom

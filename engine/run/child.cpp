@@ -1,0 +1,167 @@
+#include "engine/run/child.h"
+
+#include "engine/base/error.h"
+#include "engine/run/ranks.h"
+#include "engine/run/record.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+
+namespace stillroom {
+namespace {
+
+constexpr auto kLookAgain = std::chrono::milliseconds(5);
+
+std::vector<std::string> inherited_variables() {
+    std::vector<std::string> out;
+    for (char** each = environ; *each; ++each) {
+        std::string_view variable = *each;
+        if (!is_rank_variable(variable.substr(0, variable.find('='))))
+            out.emplace_back(variable);
+    }
+    return out;
+}
+
+std::vector<char*> pointers(std::vector<std::string>& texts) {
+    std::vector<char*> out;
+    for (std::string& text : texts)
+        out.push_back(text.data());
+    out.push_back(nullptr);
+    return out;
+}
+
+class SpawnPlan {
+public:
+    explicit SpawnPlan(const std::filesystem::path& output) {
+        ::posix_spawn_file_actions_init(&actions);
+        ::posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+        ::posix_spawn_file_actions_addopen(
+            &actions, 1, output.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0666);
+        ::posix_spawn_file_actions_adddup2(&actions, 1, 2);
+        ::posix_spawn_file_actions_addclosefrom_np(&actions, 3);
+        ::posix_spawnattr_init(&attributes);
+        ::posix_spawnattr_setflags(
+            &attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+        ::posix_spawnattr_setpgroup(&attributes, 0);
+        sigset_t signals;
+        ::sigemptyset(&signals);
+        ::posix_spawnattr_setsigmask(&attributes, &signals);
+        ::sigfillset(&signals);
+        struct sigaction hang_up {};
+        ::sigaction(SIGHUP, nullptr, &hang_up);
+        if (hang_up.sa_handler == SIG_IGN)  // nohup
+            ::sigdelset(&signals, SIGHUP);
+        ::posix_spawnattr_setsigdefault(&attributes, &signals);
+    }
+    SpawnPlan(const SpawnPlan&) = delete;
+    SpawnPlan& operator=(const SpawnPlan&) = delete;
+    ~SpawnPlan() {
+        ::posix_spawn_file_actions_destroy(&actions);
+        ::posix_spawnattr_destroy(&attributes);
+    }
+
+    posix_spawn_file_actions_t actions{};
+    posix_spawnattr_t attributes{};
+};
+
+}  // namespace
+
+Child::Child(const std::vector<std::string>& words, const std::filesystem::path& output) {
+    std::vector<std::string> arguments = words;
+    std::vector<std::string> variables = inherited_variables();
+    SpawnPlan plan(output);
+    int failure = ::posix_spawn(&pid_,
+                                arguments[0].c_str(),
+                                &plan.actions,
+                                &plan.attributes,
+                                pointers(arguments).data(),
+                                pointers(variables).data());
+    if (failure != 0)
+        throw Error({},
+                    fmt::format("cannot start {} with its output in {}: {}",
+                                arguments[0],
+                                output.string(),
+                                std::strerror(failure)))
+            .exit_code(kExitResource);
+    pidfd_ = static_cast<int>(
+        ::syscall(SYS_pidfd_open, pid_, 0));  // -1 on an old kernel: then we look from time to time
+    if (pidfd_ >= 0)
+        ::fcntl(pidfd_, F_SETFD, FD_CLOEXEC);
+}
+
+Child::~Child() {
+    if (pid_ > 0 && !exit_) {
+        kill();
+        int status = 0;
+        while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR)
+            continue;
+    }
+    if (pidfd_ >= 0)
+        ::close(pidfd_);
+}
+
+const std::optional<Exit>& Child::poll() {
+    if (exit_ || pid_ <= 0)
+        return exit_;
+    // Looked at without reaping first: while its number is taken, the group of that number is ours.
+    siginfo_t seen{};
+    if (::waitid(P_PID, static_cast<id_t>(pid_), &seen, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+        seen.si_pid == 0)
+        return exit_;
+    ::kill(-pid_, SIGKILL);
+    int status = 0;
+    rusage used{};
+    pid_t reaped = 0;
+    do
+        reaped = ::wait4(pid_, &status, 0, &used);
+    while (reaped < 0 && errno == EINTR);
+    static std::atomic<std::uint64_t> order{0};
+    Exit exit;
+    exit.time = record_time();
+    exit.order = ++order;
+    exit.peak = static_cast<std::uint64_t>(used.ru_maxrss) * 1024;
+    if (reaped < 0)
+        exit.status = 255;  // somebody else took it: nothing is known but that it is gone
+    else if (WIFSIGNALED(status))
+        exit.signal = WTERMSIG(status);
+    else
+        exit.status = WEXITSTATUS(status);
+    exit_ = exit;
+    return exit_;
+}
+
+void Child::signal(int number) {
+    if (pid_ > 0 && !exit_)
+        ::kill(pid_, number);
+}
+
+void Child::kill() {
+    if (pid_ > 0 && !exit_)
+        ::kill(-pid_, SIGKILL);
+}
+
+void wait_for_any(const std::vector<int>& descriptors, std::chrono::milliseconds most) {
+    std::vector<pollfd> watched;
+    for (int descriptor : descriptors)
+        if (descriptor >= 0)
+            watched.push_back({descriptor, POLLIN, 0});
+        else
+            most = std::min(most, std::chrono::milliseconds(kLookAgain));
+    ::poll(watched.data(),
+           watched.size(),
+           static_cast<int>(std::clamp<std::int64_t>(most.count(), 0, 3'600'000)));
+}
+
+}  // namespace stillroom

@@ -1,0 +1,67 @@
+#include "engine/run/local_runner.h"
+
+#include "engine/base/error.h"
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace stillroom {
+
+int free_port() {
+    int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    auto* generic = reinterpret_cast<sockaddr*>(&address);
+    bool found = socket >= 0 && ::bind(socket, generic, size) == 0 &&
+                 ::getsockname(socket, generic, &size) == 0;
+    int code = errno;
+    if (socket >= 0)
+        ::close(socket);
+    if (!found)
+        throw Error({}, fmt::format("no port for the ranks to meet: {}", std::strerror(code)))
+            .exit_code(kExitRanks);
+    return ntohs(address.sin_port);
+}
+
+LocalRunner::LocalRunner(std::filesystem::path program)
+    : program_(std::move(program)),
+      at_work_(std::make_shared<AtWork>()) {
+    // Inherited as ignored, the kernel would throw away how our children ended.
+    ::signal(SIGCHLD, SIG_DFL);
+}
+
+ProcessPlan local_plan(const Job& job, const std::filesystem::path& program) {
+    ProcessPlan plan;
+    std::vector<std::string> words = worker_words(program, write_job(job));
+    words.insert(words.end(), {"--parent", std::to_string(::getpid())});
+    std::string store = job.ranks > 1 ? fmt::format("127.0.0.1:{}", free_port()) : "";
+    for (int rank = 0; rank < job.ranks; ++rank) {
+        std::vector<std::string> mine = words;
+        mine.insert(mine.end(),
+                    {"--rank",
+                     std::to_string(rank),
+                     "--world",
+                     std::to_string(job.ranks),
+                     "--local-rank",
+                     std::to_string(rank)});
+        if (!store.empty())
+            mine.insert(mine.end(), {"--store", store});
+        plan.words.push_back(std::move(mine));
+    }
+    return plan;
+}
+
+std::unique_ptr<StageRun> LocalRunner::start(const Job& job) {
+    return std::make_unique<ProcessStage>(job, local_plan(job, program_), at_work_);
+}
+
+}  // namespace stillroom
