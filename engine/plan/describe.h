@@ -53,14 +53,13 @@ struct DescribeAnswer {
 /// comes after what it takes. engine/run makes one: a plan never opens a plugin.
 using Describer = std::function<std::vector<DescribeAnswer>(const std::vector<DescribeStage>&)>;
 
-/// What is asked: every stage that is not cached.
-STILLROOM_API std::vector<DescribeStage> stages_to_describe(const Plan& plan);
-
-/// Fills the descriptions in and turns refusals into diagnostics at the setting's place.
-STILLROOM_API void describe_plan(Plan& plan,
-                                 const Describer& describer,
-                                 const Sources& sources,
-                                 Diagnostics& diagnostics);
+/// Asks about every stage of the plans that is not cached, in one request; what the jobs of a sweep
+/// share once. Fills the descriptions in and turns refusals into diagnostics at the setting's
+/// place.
+STILLROOM_API void describe_plans(const std::vector<Plan*>& plans,
+                                  const Describer& describer,
+                                  const Sources& sources,
+                                  Diagnostics& diagnostics);
 
 /// Dotted keys of the settings that somebody wrote: no default of a schema.
 STILLROOM_API std::vector<std::string> given_settings(const Node& settings);

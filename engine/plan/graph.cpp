@@ -2,6 +2,7 @@
 
 #include "engine/base/json.h"
 #include "engine/base/text.h"
+#include "engine/document/scalar.h"
 
 #include <fmt/format.h>
 
@@ -68,8 +69,12 @@ std::string feed_text(const Graph& graph, const Edge& edge) {
     return fmt::format("{} <- {}.{}", edge.port, from, edge.output);
 }
 
-std::string draw_text(const Graph& graph) {
-    std::size_t names = 0, types = 0;
+using States = std::vector<std::string>;
+
+std::string draw_text(const Graph& graph, const States& states) {
+    std::size_t names = 0, types = 0, words = 0;
+    for (const std::string& state : states)
+        words = std::max(words, state.size());
     for (const CheckedStage& stage : graph.stages) {
         names = std::max(names, stage.name.size());
         types = std::max(types, stage.use.size());
@@ -81,6 +86,8 @@ std::string draw_text(const Graph& graph) {
     for (std::size_t i = 0; i < graph.stages.size(); ++i) {
         const CheckedStage& stage = graph.stages[i];
         std::string line = fmt::format("{:<{}}  {:<{}}", stage.name, names, stage.use, types);
+        if (!states.empty())
+            line += fmt::format("  {:<{}}", states[i], words);
         for (const std::string& input : inputs[i])
             line += (&input == &inputs[i].front() ? "  " : ", ") + input;
         line.erase(line.find_last_not_of(' ') + 1);
@@ -91,14 +98,19 @@ std::string draw_text(const Graph& graph) {
     return out;
 }
 
-std::string draw_dot(const Graph& graph) {
+std::string draw_dot(const Graph& graph, const States& states) {
     std::string out =
         "digraph recipe {\n  rankdir=LR;\n  node [shape=box, fontname=\"sans-serif\"];\n";
-    for (const CheckedStage& stage : graph.stages)
-        out += fmt::format("  {} [label={}{}];\n",
+    for (std::size_t i = 0; i < graph.stages.size(); ++i) {
+        const CheckedStage& stage = graph.stages[i];
+        std::string label =
+            stage.name + "\n" + stage.use + (states.empty() ? "" : "\n" + states[i]);
+        out += fmt::format("  {} [label={}{}{}];\n",
                            json_quoted(stage.name),
-                           json_quoted(stage.name + "\n" + stage.use),
-                           stage.inserted ? ", style=dashed" : "");
+                           json_quoted(label),
+                           stage.inserted ? ", style=dashed" : "",
+                           !states.empty() && states[i] == "cached" ? ", color=gray" : "");
+    }
     for (const Edge& edge : graph.edges)
         out += fmt::format("  {} -> {} [{}];\n",
                            json_quoted(graph.stages[edge.from].name),
@@ -107,7 +119,7 @@ std::string draw_dot(const Graph& graph) {
     return out + "}\n";
 }
 
-std::string draw_mermaid(const Graph& graph) {
+std::string draw_mermaid(const Graph& graph, const States& states) {
     // Mermaid's own names take few characters, so stages are numbered.
     std::string out = "flowchart LR\n";
     auto quoted = [](std::string text) {
@@ -116,8 +128,10 @@ std::string draw_mermaid(const Graph& graph) {
         return "\"" + text + "\"";
     };
     for (std::size_t i = 0; i < graph.stages.size(); ++i)
-        out += fmt::format(
-            "  s{}[{}]\n", i, quoted(graph.stages[i].name + "<br/>" + graph.stages[i].use));
+        out += fmt::format("  s{}[{}]\n",
+                           i,
+                           quoted(graph.stages[i].name + "<br/>" + graph.stages[i].use +
+                                  (states.empty() ? "" : "<br/>" + states[i])));
     for (const Edge& edge : graph.edges)
         out += edge.port.empty()
                    ? fmt::format("  s{} -.-> s{}\n", edge.from, edge.to)
@@ -126,6 +140,12 @@ std::string draw_mermaid(const Graph& graph) {
 }
 
 }  // namespace
+
+int ranks_of(const CheckedStage& stage) {
+    NodePtr ranks = stage.engine ? stage.engine->get("ranks") : nullptr;
+    std::optional<Decimal> count = ranks ? decimal_value(*ranks) : std::nullopt;
+    return count ? static_cast<int>(count->to_int64().value_or(1)) : 1;
+}
 
 Graph build_graph(const Checked& checked) {
     Graph graph;
@@ -137,16 +157,16 @@ Graph build_graph(const Checked& checked) {
     return graph;
 }
 
-std::string draw(const Graph& graph, GraphFormat format) {
+std::string draw(const Graph& graph, GraphFormat format, const std::vector<std::string>& states) {
     switch (format) {
         case GraphFormat::dot:
-            return draw_dot(graph);
+            return draw_dot(graph, states);
         case GraphFormat::mermaid:
-            return draw_mermaid(graph);
+            return draw_mermaid(graph, states);
         case GraphFormat::text:
             break;
     }
-    return draw_text(graph);
+    return draw_text(graph, states);
 }
 
 }  // namespace stillroom

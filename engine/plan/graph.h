@@ -26,7 +26,14 @@ struct Graph {
 /// Takes nothing unchecked: references exist and there is no cycle.
 STILLROOM_API Graph build_graph(const Checked& checked);
 
+/// How many processes run a stage: its `ranks`, 1 if it says nothing.
+STILLROOM_API int ranks_of(const CheckedStage& stage);
+
 enum class GraphFormat { text, dot, mermaid };
-STILLROOM_API std::string draw(const Graph& graph, GraphFormat format);
+
+/// `states`: a word for each stage, such as "cached", or none at all.
+STILLROOM_API std::string draw(const Graph& graph,
+                               GraphFormat format,
+                               const std::vector<std::string>& states = {});
 
 }  // namespace stillroom
