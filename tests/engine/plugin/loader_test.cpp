@@ -60,7 +60,7 @@ TEST_CASE("a plugin tells its name, version, build and stages") {
     CHECK(plugin->version() == "0.1.0");
     CHECK(plugin->build() == sha256_hex(read_file(toy(), std::size_t{1} << 30)));
     CHECK(plugin->file() == fs::canonical(toy()));
-    CHECK(plugin->stages().size() >= 13);
+    CHECK(plugin->stages().size() >= 14);
 }
 
 TEST_CASE("a stage is made from its settings, and an error thrown in a plugin is caught by type") {

@@ -1,11 +1,13 @@
 #include "engine/plugin/plugin.h"
 
+#include "tests/plugins/toy/big.h"
 #include "tests/plugins/toy/fail.h"
 #include "tests/plugins/toy/outside.h"
 #include "tests/plugins/toy/texts.h"
 #include "tests/plugins/toy/work.h"
 
 STILLROOM_PLUGIN("toy", "0.1.0") {
+    registry.add<stillroom::toy::Big>();
     registry.add<stillroom::toy::Count>();
     registry.add<stillroom::toy::Data>();
     registry.add<stillroom::toy::Env>();

@@ -1,0 +1,135 @@
+#include "engine/plugin/output_file.h"
+
+#include "engine/base/digest.h"
+#include "engine/base/error.h"
+#include "engine/base/sha256.h"
+#include "engine/plugin/stage.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <deque>
+#include <future>
+
+namespace stillroom {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr std::size_t kMost = 4;  // chunks that are hashed while the next one is filled
+
+/// The 32 bytes.
+std::string hash_of(std::string_view bytes) {
+    std::string hex = sha256_hex(bytes);
+    std::string out;
+    for (std::size_t i = 0; i + 1 < hex.size(); i += 2) {
+        unsigned byte = 0;
+        std::from_chars(hex.data() + i, hex.data() + i + 2, byte, 16);
+        out += static_cast<char>(byte);
+    }
+    return out;
+}
+
+}  // namespace
+
+struct OutputFile::State {
+    State(RunContext& listener, fs::path path)
+        : context(listener),
+          file(std::move(path)),
+          at_once(std::clamp<std::size_t>(
+              static_cast<std::size_t>(std::max(listener.threads(), 1)), 1, kMost)) {}
+
+    RunContext& context;
+    fs::path file;
+    std::size_t at_once;
+    int descriptor = -1;
+    std::uint64_t size = 0;
+    std::shared_ptr<std::string> chunk = std::make_shared<std::string>();
+    std::deque<std::future<std::string>> hashing;
+    std::string hashes;  // of whole chunks, in order
+
+    [[noreturn]] void fail(int code) const {
+        throw Error({}, fmt::format("cannot write {}: {}", file.string(), std::strerror(code)))
+            .exit_code(kExitResource);
+    }
+
+    /// The chunk is full, or the last one: it goes to the disk from here, to its digest beside.
+    void flush() {
+        if (chunk->empty())
+            return;
+        while (hashing.size() >= at_once)
+            take_hash();
+        hashing.push_back(
+            std::async(std::launch::async, [full = chunk] { return hash_of(*full); }));
+        std::string_view rest = *chunk;
+        while (!rest.empty()) {
+            ssize_t count = ::write(descriptor, rest.data(), rest.size());
+            if (count < 0 && (errno == EINTR || errno == EAGAIN))
+                continue;
+            if (count < 0)
+                fail(errno);
+            rest.remove_prefix(static_cast<std::size_t>(count));
+        }
+        chunk = std::make_shared<std::string>();
+    }
+
+    void take_hash() {
+        hashes += hashing.front().get();
+        hashing.pop_front();
+    }
+};
+
+OutputFile::OutputFile(RunContext& context, fs::path file)
+    : state_(std::make_unique<State>(context, std::move(file))) {
+    state_->descriptor =
+        ::open(state_->file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+    if (state_->descriptor < 0)
+        state_->fail(errno);
+}
+
+OutputFile::~OutputFile() {
+    if (state_->descriptor < 0)
+        return;
+    ::close(state_->descriptor);
+    ::unlink(state_->file.c_str());
+}
+
+std::uint64_t OutputFile::size() const {
+    return state_->size;
+}
+
+void OutputFile::write(std::string_view bytes) {
+    State& at = *state_;
+    if (at.descriptor < 0)
+        at.fail(EBADF);
+    at.size += bytes.size();
+    while (!bytes.empty()) {
+        std::size_t count = std::min(bytes.size(), kDigestChunk - at.chunk->size());
+        if (at.chunk->capacity() < kDigestChunk && at.chunk->size() + count > (1 << 20))
+            at.chunk->reserve(kDigestChunk);
+        at.chunk->append(bytes.substr(0, count));
+        bytes.remove_prefix(count);
+        if (at.chunk->size() == kDigestChunk)
+            at.flush();
+    }
+}
+
+void OutputFile::close() {
+    State& at = *state_;
+    at.flush();
+    while (!at.hashing.empty())
+        at.take_hash();
+    if (::fsync(at.descriptor) != 0)
+        at.fail(errno);
+    int descriptor = at.descriptor;
+    at.descriptor = -1;
+    if (::close(descriptor) != 0)
+        at.fail(errno);
+    at.context.hashed(at.file, at.size, sha256_hex(at.hashes));
+}
+
+}  // namespace stillroom
