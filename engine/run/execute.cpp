@@ -71,8 +71,7 @@ Needs needs_of(const CheckedStage& stage, const PlannedStage& planned, const Cap
         return needs;
     if (name.starts_with("cuda:"))
         needs.device = std::atoi(name.c_str() + 5);
-    NodePtr ranks = stage.engine->get("ranks");
-    needs.devices = std::max(1, ranks ? std::atoi(ranks->text.c_str()) : 1);
+    needs.devices = ranks_of(stage);
     return needs;
 }
 
@@ -187,6 +186,14 @@ void Execution::use_cached(std::size_t task) {
     outcome.paths = stage.paths;
     outcome.key = stage.key;
     observer_.cached(refs_[task], stage);
+    if (!stage.failed.empty()) {
+        StageEnd end;
+        end.exit_code = kExitGate;
+        end.message = stage.failed;
+        end.hint = "it was made before, and is kept; --force runs it again";
+        gave_up(task, end, true);
+        return;
+    }
     scheduler_.done(task);
 }
 

@@ -1,0 +1,444 @@
+#include "engine/run/store_desk.h"
+
+#include "engine/base/error.h"
+#include "engine/plan/describe.h"
+#include "engine/plan/key.h"
+#include "engine/schema/catalog.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <fstream>
+#include <limits>
+
+namespace stillroom {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr auto kAliveBeat = std::chrono::seconds(2);
+constexpr std::size_t kMostFiles = 1'000'000;
+constexpr std::uint64_t kAnySize = std::numeric_limits<std::uint64_t>::max();
+
+void make_folder(const fs::path& folder) {
+    std::error_code failure;
+    fs::create_directories(folder, failure);
+    if (failure)
+        throw Error({}, fmt::format("cannot make {}: {}", folder.string(), failure.message()))
+            .exit_code(kExitResource);
+}
+
+/// An output begins empty, whatever an earlier try left there.
+void make_empty(const fs::path& folder) {
+    std::error_code failure;
+    if (!fs::create_directory(folder, failure)) {
+        fs::remove_all(folder, failure);
+        make_folder(folder);
+    }
+}
+
+std::string engine_text(const CheckedStage& stage, std::string_view key, std::string otherwise) {
+    NodePtr value = stage.engine ? stage.engine->get(key) : nullptr;
+    return value && value->is_scalar() && !value->is_null() ? value->text : std::move(otherwise);
+}
+
+bool lies_in(const fs::path& path, const fs::path& folder) {
+    auto [end, at] = std::mismatch(folder.begin(), folder.end(), path.begin(), path.end());
+    return end == folder.end();
+}
+
+/// Names of the files of a source, relative to it. A link to a file is one.
+std::vector<std::string> files_below(const fs::path& folder) {
+    std::vector<std::string> names;
+    std::error_code failure;
+    fs::recursive_directory_iterator at(folder, failure), end;
+    for (; !failure && at != end; at.increment(failure)) {
+        if (names.size() > kMostFiles)
+            throw Error({}, fmt::format("{} holds more than {} files", folder.string(), kMostFiles))
+                .exit_code(kExitBadInput);
+        std::error_code ignored;
+        if (fs::is_regular_file(at->path(), ignored))
+            names.push_back(at->path().lexically_relative(folder).generic_string());
+    }
+    if (failure)
+        throw Error({}, fmt::format("cannot list {}: {}", folder.string(), failure.message()))
+            .exit_code(kExitBadInput);
+    return names;
+}
+
+[[noreturn]] void changed(const fs::path& path) {
+    throw Error({}, fmt::format("{} changed while it was read", path.string()))
+        .hint("nothing was kept of this stage; run again once the file stays as it is")
+        .exit_code(kExitIntegrity);
+}
+
+/// "step:fault[:rank]" of those that name this stage.
+std::vector<std::string> faults_of(const std::vector<std::string>& all, const std::string& stage) {
+    std::vector<std::string> mine;
+    for (const std::string& fault : all)
+        if (fault.starts_with(stage + ":"))
+            mine.push_back(fault.substr(stage.size() + 1));
+    return mine;
+}
+
+}  // namespace
+
+StoreDesk::StoreDesk(Store& store, const RunFolder& run, DeskOptions options)
+    : store_(store),
+      run_(run),
+      options_(std::move(options)) {
+    options_.planning.explain = false;
+    beat_ = std::thread([this] { keep_alive(); });
+}
+
+StoreDesk::~StoreDesk() {
+    {
+        std::lock_guard lock(beat_mutex_);
+        ending_ = true;
+    }
+    beat_wakes_.notify_all();
+    beat_.join();
+    std::error_code ignored;
+    fs::remove(run_.alive(), ignored);
+}
+
+/// Workers on any host end soon after this file stops changing.
+void StoreDesk::keep_alive() {
+    std::unique_lock lock(beat_mutex_);
+    for (std::uint64_t beat = 0; !ending_; ++beat) {
+        std::ofstream(run_.alive(), std::ios::trunc) << beat << '\n';
+        beat_wakes_.wait_for(lock, kAliveBeat, [this] { return ending_; });
+    }
+}
+
+PlannedStage StoreDesk::look(const PlannedJob& job, const StageRef& stage) {
+    std::lock_guard lock(mutex_);
+    Diagnostics diagnostics;
+    PlannedStage planned =
+        plan_stage(job.plan, stage.stage, store_, options_.planning, diagnostics);
+    for (const Diagnostic& one : diagnostics.all()) {
+        if (one.severity != Severity::error)
+            continue;
+        Error error({}, one.message);
+        error.hint(one.hint).key(one.key).exit_code(one.exit_code);
+        throw error;
+    }
+    return planned;
+}
+
+void StoreDesk::read_sources(const std::vector<fs::path>& paths) {
+    auto threads = static_cast<unsigned>(std::max(1, options_.launch.cores));
+    for (const fs::path& path : paths)
+        store_.outside_file(path, options_.planning.verify, kAnySize, threads);
+}
+
+/// A stage's place in its graph; the names are indexed once a job.
+std::size_t StoreDesk::index_of(const PlannedJob& job, const std::string& stage) {
+    std::unordered_map<std::string, std::size_t>& index = indices_[job.id];
+    const std::vector<CheckedStage>& stages = job.plan.graph.stages;
+    if (index.empty())
+        for (std::size_t i = 0; i < stages.size(); ++i)
+            index[stages[i].name] = i;
+    return index.at(stage);
+}
+
+std::optional<Job> StoreDesk::begin(const PlannedJob& job,
+                                    const StageRef& stage,
+                                    const PlannedStage& planned,
+                                    int try_number,
+                                    std::string& holder) {
+    const Plan& plan = job.plan;
+    const CheckedStage& checked = plan.graph.stages[stage.stage];
+    Owner owner;
+    std::optional<Work> work = store_.open_work(planned.key, owner);
+    if (!work) {
+        holder = fmt::format("process {} on {}", owner.pid, owner.host);
+        return std::nullopt;
+    }
+    Job out;
+    out.run = run_.request().id;
+    out.stage = stage.name;
+    out.use = checked.use;
+    out.settings = checked.settings;
+    out.given = given_settings(*checked.settings);
+    for (const Input& input : checked.inputs) {
+        std::vector<fs::path>& paths = out.inputs[input.port];
+        for (const Feed& feed : input.feeds)
+            paths.push_back(plan.stages[index_of(job, feed.stage)].paths.at(feed.output));
+    }
+    make_folder(work->outputs());
+    make_folder(work->state());
+    for (const OutputDeclaration& output : checked.type->outputs) {
+        NodePtr with = output.only_with.empty() ? nullptr : checked.settings->get(output.only_with);
+        if (!output.only_with.empty() && (!with || with->is_null()))
+            continue;
+        fs::path folder = work->outputs() / output.name;
+        make_empty(folder);
+        out.outputs[output.name] = folder;
+    }
+    out.work = work->state();
+    out.records = run_.logs(stage.name);
+    make_folder(out.records);
+    out.cancel = run_.cancel();
+    out.alive = run_.alive();
+    out.plugins = options_.plugins;
+    if (NodePtr variables = checked.engine->get("env"); variables && variables->is_map())
+        for (const Entry& variable : variables->entries)
+            out.environment[variable.key] = variable.value->text;
+    out.device = engine_text(checked, "device", "auto");
+    out.ranks = ranks_of(checked);
+    out.threads = std::max(1, options_.launch.cores / out.ranks);
+    out.try_number = try_number;
+    out.timeout = options_.launch.timeout;
+    out.offline = options_.offline;
+    out.inject = faults_of(options_.inject, checked.name);
+    guard_written(checked, out, *work);
+    std::lock_guard lock(mutex_);
+    works_.insert_or_assign(stage.name, std::move(*work));
+    return out;
+}
+
+/// What the stage named rather than made, with the digests of its files.
+Binding StoreDesk::bind(const CheckedStage& stage, const Heard& heard) {
+    auto threads = static_cast<unsigned>(std::max(1, options_.launch.cores));
+    Binding binding;
+    for (const auto& [name, bound] : heard.bound) {
+        Binding::Folder folder;
+        for (const OutputDeclaration& output : stage.type->outputs)
+            if (output.name == name)
+                folder.type = output.type;
+        folder.path = fs::absolute(bound.folder);
+        std::vector<std::string> names = bound.files;
+        if (names.empty())
+            names = files_below(folder.path);
+        std::sort(names.begin(), names.end());
+        for (const std::string& file : names) {
+            FileRecord record = *store_.outside_file(
+                folder.path / file, options_.planning.verify, kAnySize, threads);
+            record.path = file;
+            folder.files.push_back(std::move(record));
+        }
+        folder.digest = content_digest(folder.files);
+        binding.outputs[name] = std::move(folder);
+    }
+    for (const fs::path& file : heard.reads) {
+        FileRecord record =
+            *store_.outside_file(fs::absolute(file), options_.planning.verify, kAnySize, threads);
+        record.path = fs::absolute(file).string();
+        binding.reads.push_back(std::move(record));
+    }
+    return binding;
+}
+
+/// A source that changed while the stage read it would poison the store: its stamp is compared, and
+/// where that differs its contents.
+void StoreDesk::check_inputs(const PlannedJob& job,
+                             const StageRef& stage,
+                             const PlannedStage& planned) {
+    const Plan& plan = job.plan;
+    auto threads = static_cast<unsigned>(std::max(1, options_.launch.cores));
+    for (const auto& [port, paths] : [&] {
+             std::map<std::string, std::vector<fs::path>> inputs;
+             for (const Edge& edge : plan.graph.edges)
+                 if (edge.to == stage.stage && !edge.output.empty())
+                     inputs[edge.port].push_back(plan.stages[edge.from].paths.at(edge.output));
+             return inputs;
+         }()) {
+        for (const fs::path& path : paths) {
+            if (lies_in(path, store_.folder()))
+                continue;
+            Binding::Folder bound;
+            {
+                std::lock_guard lock(mutex_);
+                auto known = bound_.find(path);
+                if (known == bound_.end())
+                    continue;
+                bound = known->second;
+            }
+            for (const FileRecord& file : bound.files) {
+                fs::path whole = path / file.path;
+                std::error_code ignored;
+                if (!fs::exists(whole, ignored))
+                    changed(whole);
+                if (stamp_of(whole) == file.stamp)
+                    continue;
+                std::optional<FileRecord> now =
+                    store_.outside_file(whole, Verify::digests, kAnySize, threads);
+                if (!now || now->digest != file.digest)
+                    changed(whole);
+            }
+        }
+    }
+    if (planned.parts.outside.empty())
+        return;
+    PlannedStage now = look(job, stage);
+    if (!now.unread.empty()) {
+        read_sources(now.unread);
+        now = look(job, stage);
+    }
+    if (now.parts.outside != planned.parts.outside)
+        for (const OutsidePath& path : outside_paths(plan.graph.stages[stage.stage]))
+            if (path.local &&
+                now.parts.outside[path.setting] != planned.parts.outside.at(path.setting))
+                changed(path.text);
+}
+
+std::string StoreDesk::digest_of(const fs::path& path) const {
+    auto threads = static_cast<unsigned>(std::max(1, options_.launch.cores));
+    std::error_code ignored;
+    return fs::is_directory(path, ignored) ? content_digest(digest_folder(path, threads))
+                                           : digest_file(path, threads).digest;
+}
+
+/// A path outside the store may be written where nothing is, where this stage wrote before, or
+/// where the user says so; never in place of what the stage reads. A mark in the work folder tells
+/// an export that was cut off from somebody's own files.
+void StoreDesk::guard_written(const CheckedStage& stage, const Job& job, const Work& work) {
+    std::vector<OutsidePath> paths = stillroom::written_paths(stage);
+    if (paths.empty())
+        return;
+    fs::path mark = work.folder / "writes";
+    std::error_code ignored;
+    bool began = fs::exists(mark, ignored);
+    std::optional<Manifest> last = store_.last_of(stage.name, stage.use);
+    for (const OutsidePath& path : paths) {
+        fs::path place = fs::weakly_canonical(path.text, ignored);
+        for (const auto& [port, inputs] : job.inputs)
+            for (const fs::path& input : inputs) {
+                fs::path real = fs::weakly_canonical(input, ignored);
+                if (lies_in(place, real) || lies_in(real, place))
+                    throw Error({}, fmt::format("{} is read by this stage ({})", path.text, port))
+                        .key(path.setting)
+                        .hint("write to another folder")
+                        .exit_code(kExitUsage);
+            }
+        bool is_folder = fs::is_directory(place, ignored);
+        if (!fs::exists(place, ignored) || (is_folder && fs::is_empty(place, ignored)) || began ||
+            options_.overwrite)
+            continue;
+        auto before =
+            last ? last->written.find(path.text) : std::map<std::string, std::string>::iterator();
+        if (last && before != last->written.end() && before->second == digest_of(place))
+            continue;
+        throw Error({},
+                    is_folder ? fmt::format("{} is not empty", path.text)
+                              : fmt::format("{} is there already", path.text))
+            .key(path.setting)
+            .hint("--overwrite lets this stage replace it")
+            .exit_code(kExitUsage);
+    }
+    std::ofstream(mark) << "what this stage writes outside the store is its own\n";
+}
+
+/// Digests of what the stage wrote outside the store.
+std::map<std::string, std::string> StoreDesk::written_paths(const CheckedStage& stage) {
+    std::map<std::string, std::string> written;
+    for (const OutsidePath& path : stillroom::written_paths(stage)) {
+        std::error_code ignored;
+        if (fs::exists(path.text, ignored))
+            written[path.text] = digest_of(path.text);
+    }
+    return written;
+}
+
+Made StoreDesk::publish(const PlannedJob& job,
+                        const StageRef& stage,
+                        const PlannedStage& planned,
+                        const Heard& heard,
+                        Work& work) {
+    const CheckedStage& checked = job.plan.graph.stages[stage.stage];
+    Made made;
+    made.gate = heard.gate;
+    made.seconds = heard.seconds;
+    Manifest manifest;
+    manifest.key = planned.key;
+    manifest.record = planned.record;
+    Binding binding = bind(checked, heard);
+    if (!binding.outputs.empty() || !binding.reads.empty()) {
+        if (!binding.reads.empty()) {
+            KeyParts parts = planned.parts;
+            add_reads(parts, binding.reads);
+            manifest.record = key_record(checked, parts);
+            manifest.key = key_of(manifest.record);
+        }
+        for (const auto& [name, folder] : binding.outputs) {
+            made.outputs[name] = folder.digest;
+            made.paths[name] = folder.path;
+            std::lock_guard lock(mutex_);
+            bound_[folder.path] = folder;
+        }
+    }
+    bool all_bound =
+        !checked.type->outputs.empty() && std::all_of(checked.type->outputs.begin(),
+                                                      checked.type->outputs.end(),
+                                                      [&](const OutputDeclaration& output) {
+                                                          return made.paths.contains(output.name);
+                                                      });
+    if (all_bound) {
+        store_.remember_binding(planned.binding_id, binding);
+        return made;
+    }
+    for (const auto& [name, folder] : binding.outputs) {
+        std::error_code ignored;
+        fs::remove(work.outputs() / name, ignored);
+    }
+    manifest.stage = checked.name;
+    manifest.use = checked.use;
+    manifest.created = timestamp();
+    manifest.seconds = heard.seconds;
+    manifest.engine = options_.engine;
+    manifest.plugin = checked.type->plugin;
+    manifest.machine = run_.request().machine;
+    manifest.threads = std::max(1, options_.launch.cores);
+    manifest.decided = heard.decided;
+    manifest.failed = heard.gate;
+    manifest.written = written_paths(checked);
+    for (const OutputDeclaration& output : checked.type->outputs) {
+        std::error_code ignored;
+        if (!fs::is_directory(work.outputs() / output.name, ignored))
+            continue;
+        StoredOutput stored;
+        stored.name = output.name;
+        stored.type = output.type;
+        manifest.outputs.push_back(std::move(stored));
+    }
+    Manifest published = store_.publish(work, std::move(manifest), heard.hashed, planned.replace);
+    made.key = published.key;
+    if (!binding.reads.empty()) {
+        binding.key = published.key;
+        store_.remember_binding(planned.binding_id, binding);
+    }
+    for (const StoredOutput& output : published.outputs) {
+        made.outputs[output.name] = output.digest;
+        made.paths[output.name] = store_.output(published.key, output.name);
+    }
+    return made;
+}
+
+Made StoreDesk::finish(const PlannedJob& job,
+                       const StageRef& stage,
+                       const PlannedStage& planned,
+                       const Heard& heard) {
+    Work* work = nullptr;
+    {
+        std::lock_guard lock(mutex_);
+        work = &works_.at(stage.name);
+    }
+    check_inputs(job, stage, planned);
+    Made made = publish(job, stage, planned, heard, *work);
+    std::lock_guard lock(mutex_);
+    auto mine = works_.extract(stage.name);
+    if (made.key.empty())
+        store_.drop_work(std::move(mine.mapped()));
+    return made;
+}
+
+void StoreDesk::leave(const StageRef& stage, bool keep_work) {
+    std::lock_guard lock(mutex_);
+    auto mine = works_.extract(stage.name);
+    if (mine && !keep_work)
+        store_.drop_work(std::move(mine.mapped()));
+}
+
+}  // namespace stillroom

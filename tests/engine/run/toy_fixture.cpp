@@ -1,0 +1,116 @@
+#include "tests/engine/run/toy_fixture.h"
+
+#include "engine/document/document.h"
+
+#include <doctest/doctest.h>
+#include <stdlib.h>
+
+#include <thread>
+
+namespace stillroom::test {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr double kNeverSoLong = 30;
+
+double since(std::chrono::steady_clock::time_point start) {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+}  // namespace
+
+Scratch::Scratch() {
+    std::string name = (fs::temp_directory_path() / "stillroom-run-XXXXXX").native();
+    path_ = ::mkdtemp(name.data());
+}
+
+Scratch::~Scratch() {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+}
+
+NodePtr json(const std::string& text) {
+    Sources sources;
+    Diagnostics diagnostics;
+    NodePtr root = read_json(sources.add("settings.json", text), {}, diagnostics).root;
+    REQUIRE(root);
+    return root;
+}
+
+fs::path stillroom_program() {
+    return environment("STILLROOM_PROGRAM");
+}
+fs::path toy_module() {
+    return environment("STILLROOM_TEST_TOY");
+}
+
+Job toy_job(const Scratch& scratch, const std::string& use, const std::string& settings) {
+    Job job;
+    job.run = "test";
+    job.stage = "student";
+    job.use = use;
+    job.settings = json(settings);
+    job.outputs["report"] = scratch.path() / "report";
+    job.work = scratch.path() / "work";
+    job.records = scratch.path() / "records";
+    job.cancel = scratch.path() / "cancel";
+    job.plugins = {toy_module()};
+    job.beat = 0.1;
+    for (const fs::path& folder : {job.outputs["report"], job.work, job.records})
+        fs::create_directories(folder);
+    return job;
+}
+
+std::vector<std::string> Ran::logs(int rank) const {
+    std::vector<std::string> out;
+    for (const auto& [from, record] : records)
+        if (from == rank && record.event == "log")
+            out.push_back(record.text);
+    return out;
+}
+
+const Record* Ran::find(std::string_view event, int rank) const {
+    for (const auto& [from, record] : records)
+        if (from == rank && record.event == event)
+            return &record;
+    return nullptr;
+}
+
+Ran run(const Job& job, const std::function<void(StageRun&, const Ran&)>& during) {
+    LocalRunner runner(stillroom_program());
+    return run_with(runner, job, during);
+}
+
+Ran run_with(Runner& runner,
+             const Job& job,
+             const std::function<void(StageRun&, const Ran&)>& during) {
+    Ran ran;
+    auto start = std::chrono::steady_clock::now();
+    std::unique_ptr<StageRun> stage = runner.start(job);
+    for (;;) {
+        for (auto& record : stage->records())
+            ran.records.push_back(std::move(record));
+        if (std::optional<StageEnd> end = stage->ended()) {
+            ran.end = *end;
+            break;
+        }
+        if (during)
+            during(*stage, ran);
+        REQUIRE(since(start) < kNeverSoLong);
+        runner.wait(std::chrono::milliseconds(20));
+    }
+    ran.seconds = since(start);
+    return ran;
+}
+
+bool eventually(const std::function<bool()>& condition, double seconds) {
+    auto start = std::chrono::steady_clock::now();
+    while (since(start) < seconds) {
+        if (condition())
+            return true;
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    return condition();
+}
+
+}  // namespace stillroom::test

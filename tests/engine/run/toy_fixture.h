@@ -1,0 +1,51 @@
+#pragma once
+
+#include "engine/run/local_runner.h"
+
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace stillroom::test {
+
+/// A folder that goes with it.
+class Scratch {
+public:
+    Scratch();
+    ~Scratch();
+    const std::filesystem::path& path() const { return path_; }
+
+private:
+    std::filesystem::path path_;
+};
+
+NodePtr json(const std::string& text);
+
+/// A job of the toy plugin with everything in a scratch folder, quick in its beats.
+Job toy_job(const Scratch& scratch, const std::string& use, const std::string& settings = "{}");
+
+std::filesystem::path stillroom_program();
+std::filesystem::path toy_module();
+
+struct Ran {
+    StageEnd end;
+    std::vector<std::pair<int, Record>> records;
+    double seconds = 0;
+
+    std::vector<std::string> logs(int rank = 0) const;  ///< what they say
+    const Record* find(std::string_view event, int rank = 0) const;
+};
+
+/// Runs a job to its end with the local runner. `during` is called all the time.
+Ran run(const Job& job, const std::function<void(StageRun&, const Ran&)>& during = {});
+
+/// The same with any runner.
+Ran run_with(Runner& runner,
+             const Job& job,
+             const std::function<void(StageRun&, const Ran&)>& during = {});
+
+/// Waits for a condition; false if it does not come to be.
+bool eventually(const std::function<bool()>& condition, double seconds = 5);
+
+}  // namespace stillroom::test
