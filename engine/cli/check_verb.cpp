@@ -1,34 +1,19 @@
 #include "engine/base/json.h"
 #include "engine/base/text.h"
+#include "engine/cli/checked_jobs.h"
 #include "engine/cli/command.h"
 #include "engine/cli/locking.h"
 #include "engine/cli/recipe_input.h"
 #include "engine/cli/run_verbs.h"
 #include "engine/plan/graph.h"
+#include "engine/plan/report.h"
 #include "engine/recipe/check.h"
-#include "engine/recipe/jobs.h"
 #include "engine/schema/catalog.h"
 
 #include <fmt/format.h>
 
-#include <set>
-#include <tuple>
-
 namespace stillroom::cli {
 namespace {
-
-/// What was said already: code, place and message. Each job reads the files anew, so a place is
-/// told by its name, not by where the text lies.
-using Said = std::set<std::tuple<int, std::string, std::string>>;
-
-/// What is said of every job of a sweep is said once.
-void add_new(Command& command, const Diagnostics& some, Said& said) {
-    for (const Diagnostic& one : some.all()) {
-        std::string place = command.sources.position(one.where.begin).text();
-        if (said.emplace(one.code, place, one.message).second)
-            command.diagnostics.add(one);
-    }
-}
 
 void write_stages(JsonWriter& out, const Checked& checked) {
     out.key("stages"), out.begin_array();
@@ -54,31 +39,21 @@ std::string verdict(const Command& command, const Request& request, std::size_t 
                        warnings == 0 ? "" : fmt::format(", {}", plural(warnings, "warning")));
 }
 
-void check_jobs(Command& command, const Catalog& catalog, const Request& request) {
-    Said said;
-    Diagnostics composing;
-    std::vector<JobRecipe> jobs = compose_jobs(command.sources, request, composing);
-    add_new(command, composing, said);
+void show_jobs(Command& command, const Request& request, const CheckedJobs& all) {
     JsonWriter out;
     out.begin_object();
     out.key("file"), out.string(request.recipe.string());
     out.key("jobs"), out.begin_array();
-    for (const JobRecipe& job : jobs) {
-        Diagnostics checking;
-        Checked checked =
-            check(command.sources, job.recipe, catalog, check_options(command, request), checking);
-        add_new(command, checking, said);
-        if (checking.ok() && command.line.has("--locked"))
-            check_locked(command, request, checked);
+    for (const CheckedJob& job : all.jobs) {
         out.begin_object();
         out.key("id"), out.string(job.id);
-        out.key("ok"), out.boolean(checking.ok());
+        out.key("ok"), out.boolean(job.ok);
         out.key("overrides"), out.begin_array();
         for (const std::string& text : job.overrides)
             out.string(text);
         out.end_array();
-        if (checking.ok())
-            write_stages(out, checked);
+        if (job.ok)
+            write_stages(out, job.checked);
         out.end_object();
         command.text += fmt::format(
             "{} {}\n", job.id, escape_controls(fmt::format("{}", fmt::join(job.overrides, " "))));
@@ -88,9 +63,25 @@ void check_jobs(Command& command, const Catalog& catalog, const Request& request
     command.result = out.take();
     command.text += fmt::format("{}: {}, no mistakes\n",
                                 escape_controls(request.recipe.string()),
-                                plural(jobs.size(), "job"));
+                                plural(all.jobs.size(), "job"));
     if (!command.diagnostics.ok())
         command.text.clear();
+}
+
+/// What each stage would do, where there is a store that could know. Whether it can is the plan's
+/// to say.
+std::vector<std::string> states_of(const Command& command, const Graph& graph) {
+    std::vector<std::string> states;
+    Store store(store_of(command));
+    std::error_code ignored;
+    if (!std::filesystem::is_directory(store.folder(), ignored))
+        return states;
+    Diagnostics unsaid;
+    PlanOptions options;
+    options.explain = false;
+    for (const PlannedStage& stage : make_plan(graph, store, options, unsaid).stages)
+        states.emplace_back(state_name(stage.state));
+    return states;
 }
 
 }  // namespace
@@ -102,24 +93,12 @@ void run_check(Command& command) {
         return;
     Request& request = *found;
     request.catalog = &catalog;
-    if (command.line.has("--multirun")) {
-        check_jobs(command, catalog, request);
-        return;
-    }
-    Diagnostics composing;
-    std::optional<Recipe> recipe = compose(command.sources, request, composing);
-    if (recipe && recipe->root && recipe->root->find("sweep")) {
-        check_jobs(command, catalog, request);
-        return;
-    }
-    for (const Diagnostic& diagnostic : composing.all())
-        command.diagnostics.add(diagnostic);
-    if (!recipe)
-        return;
-    Checked checked = check(
-        command.sources, *recipe, catalog, check_options(command, request), command.diagnostics);
+    CheckedJobs all = checked_jobs(command, catalog, request, command.line.has("--multirun"));
+    if (all.swept)
+        return show_jobs(command, request, all);
     if (!command.diagnostics.ok())
         return;
+    const Checked& checked = all.jobs.front().checked;
     if (command.line.has("--locked") && !check_locked(command, request, checked))
         return;
     command.text = verdict(command, request, checked.stages.size());
@@ -147,20 +126,24 @@ void run_graph(Command& command) {
     if (!command.diagnostics.ok())
         return;
     Graph graph = build_graph(checked);
+    std::vector<std::string> states = states_of(command, graph);
     const Word* word = command.line.value("--format");
     std::string_view format = word ? std::string_view(word->text) : "text";
     command.text = draw(graph,
                         format == "dot"       ? GraphFormat::dot
                         : format == "mermaid" ? GraphFormat::mermaid
-                                              : GraphFormat::text);
+                                              : GraphFormat::text,
+                        states);
     command.write_result([&](JsonWriter& out) {
         out.begin_object();
         out.key("stages"), out.begin_array();
-        for (const CheckedStage& stage : graph.stages) {
+        for (std::size_t i = 0; i < graph.stages.size(); ++i) {
+            const CheckedStage& stage = graph.stages[i];
             out.begin_object();
             out.key("name"), out.string(stage.name);
             out.key("use"), out.string(stage.use);
             out.key("inserted"), out.boolean(stage.inserted);
+            out.key("state"), states.empty() ? out.null() : out.string(states[i]);
             out.end_object();
         }
         out.end_array();

@@ -137,7 +137,7 @@ void add_error(Diagnostics& diagnostics, const Error& error, Span where) {
 }
 
 int finish(Command& command) {
-    int code = command.diagnostics.exit_code();
+    int code = command.exit_code.value_or(command.diagnostics.exit_code());
     bool prints = code == kExitOk || command.value_despite_errors;
     std::string out;
     if (command.bare_value)
@@ -154,7 +154,7 @@ int finish(Command& command) {
     if (!command.line.has("--quiet"))
         write_stderr(command.progress);
     std::string failure = write_stdout(out);
-    if (failure.empty())
+    if (failure.empty() || command.survives_lost_stdout)
         return code;
     write_stderr(fmt::format("error: cannot write to stdout: {}\n", failure));
     return code == kExitOk ? kExitResource : code;

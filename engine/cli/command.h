@@ -32,6 +32,9 @@ struct Command {
     std::string result = {};    ///< the JSON `result` of --json; empty: null
     std::string progress = {};  ///< for stderr, after the problems
 
+    std::optional<int> exit_code = {};  ///< of a run; else the diagnostics decide
+    bool survives_lost_stdout = false;  ///< what counts lies in files
+
     /// Set where stdout carries one bare JSON value instead of usage.md's object; then a failure
     /// leaves stdout empty unless `value_despite_errors`.
     bool bare_value = false;

@@ -5,6 +5,7 @@
 #include "engine/base/text.h"
 #include "engine/recipe/lock_file.h"
 #include "engine/recipe/remote.h"
+#include "engine/store/store.h"
 
 #include <fmt/format.h>
 
@@ -106,6 +107,11 @@ std::vector<TrustFlag> trust_flags(const Command& command) {
 
 SearchPath search_path(const Command& command, const fs::path& recipe) {
     return make_search_path(recipe, command.config_folders());
+}
+
+fs::path store_of(const Command& command) {
+    const Word* flag = command.line.value("--store");
+    return store_folder(flag ? flag->text : "", command.configuration().store);
 }
 
 }  // namespace stillroom::cli

@@ -32,6 +32,9 @@ CheckOptions check_options(const Command& command, const Request& request);
 /// What --trust names: for plugin_folders and launch_folders.
 std::vector<TrustFlag> trust_flags(const Command& command);
 
+/// The store's folder: --store, STILLROOM_STORE, the configuration's, the usual one.
+std::filesystem::path store_of(const Command& command);
+
 SearchPath search_path(const Command& command, const std::filesystem::path& recipe = {});
 
 }  // namespace stillroom::cli

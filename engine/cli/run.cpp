@@ -8,6 +8,7 @@
 #include "engine/cli/complete.h"
 #include "engine/cli/help_text.h"
 #include "engine/cli/terminal.h"
+#include "engine/run/worker.h"
 
 #include <execinfo.h>
 #include <fmt/format.h>
@@ -110,6 +111,8 @@ int run_command_line(int argc, char** argv) {
         std::string failure = write_stdout(man_page());
         return failure.empty() ? kExitOk : kExitResource;
     }
+    if (words.size() > 1 && words[1] == "worker")
+        run_worker({words.begin() + 2, words.end()});
     for (std::string_view word : words)
         if (word == "--debug") {
             std::set_terminate(show_stack_and_exit);

@@ -71,6 +71,26 @@ bool wants_color(std::string_view when) {
     return environment("TERM") != "dumb" && ::isatty(STDERR_FILENO) == 1;
 }
 
+bool wants_redraw(std::string_view when) {
+    return wants_color(when) && ::isatty(STDERR_FILENO) == 1 && !is_set("CI") &&
+           !is_set("SLURM_JOB_ID") && environment("TERM") != "dumb";
+}
+
+bool colors_view(std::string_view when) {
+    return wants_redraw(when) || when == "always";
+}
+
+TerminalSize view_size() {
+    constexpr TerminalSize kDefault{80, 24};
+    pid_t group = ::tcgetpgrp(STDERR_FILENO);
+    if (group > 0 && group != ::getpgrp())
+        return {};
+    winsize size{};
+    if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0 || size.ws_row == 0)
+        return kDefault;
+    return {size.ws_col, size.ws_row};
+}
+
 int columns() {
     constexpr int kDefault = 80;
     constexpr int kLeast = 20;
@@ -111,6 +131,26 @@ std::string wrap(std::string_view text, int width, int indent) {
         }
     }
     return out;
+}
+
+std::string fit(std::string_view text, int width) {
+    constexpr std::size_t kMarksPerColumn = 4;
+    constexpr std::string_view kCut = "...";
+    auto most = static_cast<std::size_t>(std::max(width, 0)) * kMarksPerColumn;
+    int used = 0;
+    std::size_t count = 0;
+    std::size_t cut = 0;  // where the text ends if it has to make room for the dots
+    for (std::size_t i = 0; i < text.size();) {
+        std::size_t begin = i;
+        decode_utf8(text, i);
+        used += display_width(text.substr(begin, i - begin));
+        if (used <= width - static_cast<int>(kCut.size()) && ++count < most)
+            cut = i;
+        if (used > width || count >= most)
+            return std::string(text.substr(0, cut)) +
+                   std::string(kCut.substr(0, static_cast<std::size_t>(std::clamp(width, 0, 3))));
+    }
+    return std::string(text);
 }
 
 std::string shell_word(std::string_view word) {

@@ -67,13 +67,100 @@ constexpr Option kInit[] = {
     {"--to", 0, "FILE", "the file to write; NAME.yaml if not given", "", Names::file},
 };
 
+// What `run` and `do` take; `resume` takes those that do not choose what is run.
+constexpr Option kPlan[] = {
+    {"--why", 0, "", "what changed since the newest result of each stage", ""},
+    {"--out", 0, "FILE", "also write the plan as JSON", "", Names::file},
+    kJobs,
+};
+constexpr Option kDryRun{"--dry-run", 0, "", "only the plan: what would run, and why", ""};
+constexpr Option kRunDir{"--run-dir", 0, "DIR", "the run's folder", "", Names::folder};
+constexpr Option kResume{"--resume",
+                         0,
+                         "auto|never",
+                         "whether a run that is in --run-dir already is gone on with",
+                         "auto|never"};
+constexpr Option kOnly{"--only", 0, "STAGE", "nothing but this stage and what it needs", ""};
+constexpr Option kFrom{"--from", 0, "STAGE", "only this stage and what follows it", ""};
+constexpr Option kForce{"--force", 0, "STAGE", "run this stage although its result is there", ""};
+constexpr Option kKeepGoing{
+    "--keep-going", 0, "", "after a failure go on with all that does not need it", ""};
+constexpr Option kFailFast{
+    "--fail-fast", 0, "", "of a sweep too, begin nothing after a failure", ""};
+constexpr Option kVerify{
+    "--verify", 0, "", "hash again what is used, instead of trusting sizes", ""};
+constexpr Option kOverwrite{
+    "--overwrite", 0, "", "let an export replace what is in its folder", ""};
+constexpr Option kGrace{
+    "--grace", 0, "TIME", "from the first signal until what still runs is killed; 25s", ""};
+constexpr Option kLogEvery{
+    "--log-every", 0, "TIME", "between progress lines off a terminal; 30s", ""};
+constexpr Option kInject{
+    "--inject", 0, "FAULT", "STAGE:STEP:FAULT[:RANK], a fault on purpose; with --allow-inject", ""};
+constexpr Option kAllowInject{"--allow-inject", 0, "", "take --inject", ""};
+
+constexpr Option kRun[] = {kDryRun,
+                           kJobs,
+                           kRunDir,
+                           kResume,
+                           kOnly,
+                           kFrom,
+                           kForce,
+                           kKeepGoing,
+                           kFailFast,
+                           kLocked,
+                           kVerify,
+                           kOverwrite,
+                           kGrace,
+                           kLogEvery,
+                           kInject,
+                           kAllowInject};
+constexpr Option kResumeRun[] = {
+    {"--accept-changes", 0, "", "go on although the recipe has changed", ""},
+    {"--strict", 0, "", "fail where the newest saved state of a stage is damaged", ""},
+    kKeepGoing,
+    kFailFast,
+    kVerify,
+    kOverwrite,
+    kGrace,
+    kLogEvery,
+    kInject,
+    kAllowInject,
+};
+
+constexpr Option kLaunch[] = {
+    {"--print", 0, "", "print the script; nothing is started", ""},
+    {"--nodes", 0, "N", "hosts; 1, or launch.nodes", ""},
+    {"--gpus-per-node", 0, "N", "GPUs of each host; none, or launch.devices over the nodes", ""},
+    {"--time", 0, "TIME", "after which Slurm ends the job: 04:00:00, 4h", ""},
+};
+
+constexpr Option kRunsOptions[] = {
+    {"--follow", 0, "", "of `logs`: go on until the run has ended", ""},
+};
+constexpr Option kStore[] = {
+    {"--older-than", 0, "TIME", "of `gc`: only what was last used longer ago: 30d, 12h", ""},
+    {"--max-size", 0, "SIZE", "of `gc`: only as much as is above SIZE: 50GB", ""},
+    {"--dry-run", 0, "", "of `gc`: only say what would go", ""},
+    {"--repair", 0, "", "of `verify`: remove what is damaged, so that a run makes it again", ""},
+};
+
+constexpr Names kActionRecipe[] = {Names::nothing, Names::recipe, Names::override_};
+constexpr Example kLaunchExamples[] = {
+    {"stillroom launch slurm --print recipe.yaml", "one node"},
+    {"stillroom launch slurm --print recipe.yaml --nodes 2 --gpus-per-node 8 --time 4h",
+     "pipe it into sbatch, or edit it first"},
+};
 constexpr Names kFile[] = {Names::file};
 constexpr Names kRecipe[] = {Names::recipe, Names::override_};
 constexpr Names kRecipeKey[] = {Names::recipe, Names::recipe_key, Names::override_};
 constexpr Names kRecipes[] = {Names::recipe};
 constexpr Names kStage[] = {Names::stage};
 constexpr Names kSubject[] = {Names::stage, Names::nothing};
+constexpr Names kStageOverrides[] = {Names::stage, Names::override_};
+constexpr Names kRuns[] = {Names::folder};
 constexpr Names kLibrary[] = {Names::library};
+constexpr Names kActionRun[] = {Names::nothing, Names::folder, Names::nothing};
 constexpr Names kActionLibrary[] = {Names::nothing, Names::library, Names::file};
 constexpr Names kActionFile[] = {Names::nothing, Names::file};
 
@@ -111,6 +198,14 @@ constexpr Example kGraphExamples[] = {
     {"stillroom graph recipe.yaml", "as text"},
     {"stillroom graph recipe.yaml --format mermaid", "for a page on a forge"},
 };
+constexpr Example kPlanExamples[] = {
+    {"stillroom plan recipe.yaml", "what would run, and why"},
+    {"stillroom plan recipe.yaml params.target=4e9 --why", "and each field that changed"},
+};
+constexpr Example kWhyExamples[] = {
+    {"stillroom why recipe.yaml student", "against the newest result of that stage"},
+    {"stillroom why recipe.yaml student params.target=4e9", "as it would be with this override"},
+};
 constexpr Example kDiffExamples[] = {
     {"stillroom diff recipe.yaml other.yaml", "key by key"},
     {"stillroom diff recipe.yaml other.yaml --json", "the same for programs"},
@@ -118,6 +213,14 @@ constexpr Example kDiffExamples[] = {
 constexpr Example kLockExamples[] = {
     {"stillroom lock recipe.yaml", "writes recipe.lock beside the recipe"},
     {"stillroom lock recipe.yaml --update 'recipe recipe.yaml'", "takes one item as it is now"},
+};
+constexpr Example kRunsExamples[] = {
+    {"stillroom runs ls", "the newest first"},
+    {"stillroom runs logs latest", "what its stages had to say"},
+};
+constexpr Example kStoreExamples[] = {
+    {"stillroom store ls", "what there is, and which runs keep it"},
+    {"stillroom store gc --older-than 30d --dry-run", "what would go"},
 };
 constexpr Example kFmtExamples[] = {
     {"stillroom fmt recipe.yaml", "rewrites the file"},
@@ -143,6 +246,20 @@ constexpr Example kSchemaExamples[] = {
 constexpr Example kCompletionExamples[] = {
     {"stillroom completion bash", "the script; source it from ~/.bashrc"},
     {"stillroom completion fish", "for ~/.config/fish/completions/stillroom.fish"},
+};
+
+constexpr Example kRunExamples[] = {
+    {"stillroom run recipe.yaml", "runs what is not in the store"},
+    {"stillroom run recipe.yaml -m params.target=4e9,6e9 --keep-going",
+     "two jobs, shared stages once"},
+};
+constexpr Example kResumeExamples[] = {
+    {"stillroom resume latest", "the newest run goes on"},
+    {"stillroom resume runs/tiny/latest --accept-changes", "with the recipe as it is now"},
+};
+constexpr Example kDoExamples[] = {
+    {"stillroom do checkpoint.inspect model=./models/student", "one stage, no recipe"},
+    {"stillroom do data.mock --json /launch=one-gpu", "its result as JSON; groups with a '/'"},
 };
 
 constexpr Verb kVerbs[] = {
@@ -173,6 +290,73 @@ constexpr Verb kVerbs[] = {
      kRecipe,
      kCheckExamples,
      run_check},
+    {"plan",
+     "RECIPE [OVERRIDE...]",
+     "show what would run, and why",
+     "Prints for each stage whether it will run, is in the store already, or waits for another, "
+     "with the reason and the line that caused it, and what it all costs. Reads small files only, "
+     "and writes nothing.",
+     "",
+     1,
+     kAny,
+     kPlan,
+     kRecipe,
+     kPlanExamples,
+     run_plan},
+    {"why",
+     "RECIPE STAGE [OVERRIDE...]",
+     "show what changed since a stage last ran",
+     "Compares what decides the stage's result now with what decided the newest one that is "
+     "stored, field by field, each with the line that says it.",
+     "",
+     2,
+     kAny,
+     {},
+     kRecipeKey,
+     kWhyExamples,
+     run_why},
+    {"run",
+     "RECIPE [OVERRIDE...]",
+     "run what is not in the store",
+     "Checks and plans the recipe, then works through its stages: what is in the store already is "
+     "used, the rest runs. It may be stopped at any moment; the same command goes on where it was. "
+     "One Ctrl-C stops at the next safe point, a second one at once.",
+     "",
+     1,
+     kAny,
+     kRun,
+     kRecipe,
+     kRunExamples,
+     run_run},
+    {"resume",
+     "RUN",
+     "go on with a run",
+     "Goes on in a run folder with what was asked for when it was begun. A recipe that changed "
+     "since "
+     "is refused, with the keys that changed, unless --accept-changes. RUN is a folder, the start "
+     "of "
+     "a run's id, or `latest`.",
+     "",
+     1,
+     1,
+     kResumeRun,
+     kRuns,
+     kResumeExamples,
+     run_resume},
+    {"do",
+     "STAGE [KEY=VALUE...]",
+     "run one stage without a recipe",
+     "The same checks and the same store as a recipe of this one stage, which is called `stage`. "
+     "Bare "
+     "keys are the stage's ports and settings, groups are written /data=wikitext. Prints what the "
+     "stage has to say.",
+     "",
+     1,
+     kAny,
+     kRun,
+     kStageOverrides,
+     kDoExamples,
+     run_do},
     {"compose",
      "RECIPE [OVERRIDE...]",
      "show the recipe as composed",
@@ -223,6 +407,19 @@ constexpr Verb kVerbs[] = {
      kRecipes,
      kDiffExamples,
      run_diff},
+    {"launch",
+     "slurm RECIPE [OVERRIDE...]",
+     "print a batch script that runs a recipe",
+     "Prints a script for sbatch: resources, signals before the time is over, and a place in the "
+     "queue again when the run stopped with its work saved. Launchers themselves are chosen with "
+     "launch=slurm or launch=mpi.",
+     "slurm",
+     2,
+     kAny,
+     kLaunch,
+     kActionRecipe,
+     kLaunchExamples,
+     run_launch},
     {"lock",
      "RECIPE [OVERRIDE...]",
      "write down what a recipe is made of",
@@ -237,6 +434,31 @@ constexpr Verb kVerbs[] = {
      kRecipe,
      kLockExamples,
      run_lock},
+    {"runs",
+     "ls|show|logs [RUN] [STAGE]",
+     "list runs, show one, or read its logs",
+     "RUN is a folder, the start of a run's id, or `latest`, which is also meant where none is "
+     "given. With the name of a stage only its lines are shown.",
+     "ls|show|logs",
+     1,
+     3,
+     kRunsOptions,
+     kActionRun,
+     kRunsExamples,
+     run_runs},
+    {"store",
+     "ls|gc|verify|path [KEY]",
+     "list, clean, check or find the stored artifacts",
+     "`gc` removes what no run folder links to and no run at work uses, and what runs that were "
+     "killed left behind. `verify` reads and hashes everything. `path` prints the store's folder, "
+     "or that of the entry whose key begins with KEY.",
+     "ls|gc|verify|path",
+     1,
+     2,
+     kStore,
+     kActionFile,
+     kStoreExamples,
+     run_store},
     {"recipes",
      "ls|show|copy [NAME] [FILE]",
      "the recipes and groups that can be used by name",
