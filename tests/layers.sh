@@ -65,6 +65,12 @@ found=$(broken_layers "$root")
 [ -z "$found" ] || printf '%s\n' "$found"
 expect 'every include of the tree points down' [ -z "$found" ]
 
+# Two types of one name in one program are undefined behaviour that no compiler and no linker sees.
+twice=$(find "$root/engine" -name '*.h' -exec grep -hoE '^(struct|class)( STILLROOM_API)? [A-Za-z]+( final)?( :.*)? \{' {} + |
+    sed -E 's/^(struct|class)( STILLROOM_API)? ([A-Za-z]+).*/\3/' | sort | uniq -d)
+[ -z "$twice" ] || printf 'two types have the name %s\n' $twice
+expect 'every type of the engine has a name of its own' [ -z "$twice" ]
+
 planted=$(mktemp -d)
 trap 'rm -rf "$planted"' EXIT
 mkdir -p "$planted/engine" "$planted/plugins"

@@ -1,0 +1,414 @@
+// Lets the Nth system call of a process fail, or kills the process there: what tests/matrix preloads into the program.
+//
+//   FAULT=CALL:N:WHAT    CALL    write pwrite64 writev fsync fdatasync ftruncate rename open mkdir close symlink link unlink,
+//                                or `any`: all of them in one count
+//                        N       which one, from 1; `N+` for that one and all that follow; 0: none, only count
+//                        WHAT    an errno (ENOSPC EIO EDQUOT EINTR EAGAIN ENOMEM EMFILE EACCES EROFS), or
+//                                kill   SIGKILL before the call
+//                                torn   half of a write, then SIGKILL
+//                                short  half of a write, which says so
+//                                power  SIGKILL, and what was written and not synced is gone
+//   FAULT_ARGV=WORD      only in processes whose argv[1] is WORD: `run`, `worker`; without it in every one
+//   FAULT_PATH=TEXT      only calls on files whose path has TEXT in it
+//   FAULT_LOG=FILE       a line when the fault strikes ("struck write 5 /path"), and one with the count at the end ("count 212")
+//   FAULT_FLOCK=noop     flock and its kin say yes and lock nothing, as on some network file systems
+//
+// Counted are calls that change regular files or folders: opens count where they may write, closes where the file was open for
+// writing. Terminals, pipes and sockets are left alone.
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#define REAL(name)                                       \
+    static __typeof__(&name) real;                       \
+    if (!real)                                           \
+    real = (__typeof__(&name))dlsym(RTLD_NEXT, #name)
+
+enum { kKill = -1, kTorn = -2, kShort = -3, kPower = -4 };
+
+static struct {
+    bool on;
+    bool no_flock;
+    char call[16];
+    long number;
+    bool for_ever;
+    int what;
+    const char* path;
+    const char* log;
+} fault;
+
+static atomic_long count;
+
+// What was written and not synced: a descriptor of our own, and how much of the file was safe.
+enum { kMostDirty = 256 };
+static struct {
+    bool used;
+    dev_t device;
+    ino_t inode;
+    int descriptor;
+    off_t safe;
+} dirty[kMostDirty];
+static pthread_mutex_t dirty_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void say(const char* format, ...) {
+    if (!fault.log)
+        return;
+    char line[PATH_MAX + 64];
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(line, sizeof line, format, arguments);
+    va_end(arguments);
+    int file = (int)syscall(SYS_openat, AT_FDCWD, fault.log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    if (file < 0)
+        return;
+    syscall(SYS_write, file, line, (size_t)length < sizeof line ? (size_t)length : sizeof line - 1);
+    syscall(SYS_close, file);
+}
+
+static int errno_of(const char* name) {
+    static const struct {
+        const char* name;
+        int code;
+    } kCodes[] = {{"ENOSPC", ENOSPC}, {"EIO", EIO},       {"EDQUOT", EDQUOT}, {"EINTR", EINTR},
+                  {"EAGAIN", EAGAIN}, {"ENOMEM", ENOMEM}, {"EMFILE", EMFILE}, {"EACCES", EACCES},
+                  {"EROFS", EROFS},   {"kill", kKill},    {"torn", kTorn},    {"short", kShort},
+                  {"power", kPower}};
+    for (size_t i = 0; i < sizeof kCodes / sizeof *kCodes; ++i)
+        if (strcmp(name, kCodes[i].name) == 0)
+            return kCodes[i].code;
+    fprintf(stderr, "preload: FAULT knows no '%s'\n", name);
+    _exit(2);
+}
+
+static bool is_argv(const char* word) {
+    char line[4096];
+    int file = (int)syscall(SYS_openat, AT_FDCWD, "/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
+    long length = syscall(SYS_read, file, line, sizeof line - 1);
+    syscall(SYS_close, file);
+    if (length <= 0)
+        return false;
+    line[length] = '\0';
+    const char* second = line + strlen(line) + 1;
+    return second < line + length && strcmp(second, word) == 0;
+}
+
+__attribute__((constructor)) static void read_fault(void) {
+    const char* flocks = getenv("FAULT_FLOCK");
+    fault.no_flock = flocks && strcmp(flocks, "noop") == 0;
+    const char* text = getenv("FAULT");
+    const char* word = getenv("FAULT_ARGV");
+    if (!text || (word && !is_argv(word)))
+        return;
+    char what[16], number[24];
+    if (sscanf(text, "%15[^:]:%23[^:]:%15s", fault.call, number, what) != 3) {
+        fprintf(stderr, "preload: FAULT is CALL:N:WHAT, not '%s'\n", text);
+        _exit(2);
+    }
+    char* end;
+    fault.number = strtol(number, &end, 10);
+    fault.for_ever = *end == '+';
+    fault.what = errno_of(what);
+    fault.path = getenv("FAULT_PATH");
+    fault.log = getenv("FAULT_LOG");
+    fault.on = true;
+}
+
+__attribute__((destructor)) static void say_count(void) {
+    if (fault.on)
+        say("count %ld\n", atomic_load(&count));
+}
+
+static void name_of(int file, char* path) {
+    char link[40];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", file);
+    ssize_t length = readlink(link, path, PATH_MAX - 1);
+    path[length > 0 ? length : 0] = '\0';
+}
+
+static bool changes_files(int file, bool written) {
+    int saved = errno;
+    struct stat status;
+    bool counts = fstat(file, &status) == 0 && (S_ISREG(status.st_mode) || (S_ISDIR(status.st_mode) && !written));
+    if (counts && written)
+        counts = (fcntl(file, F_GETFL) & O_ACCMODE) != O_RDONLY;
+    errno = saved;
+    return counts;
+}
+
+static void forget_unsynced(void) {
+    for (int i = 0; i < kMostDirty; ++i)
+        if (dirty[i].used)
+            syscall(SYS_ftruncate, dirty[i].descriptor, dirty[i].safe);
+}
+
+_Noreturn static void die(void) {
+    if (fault.what == kPower)
+        forget_unsynced();
+    for (;;)
+        syscall(SYS_kill, getpid(), SIGKILL);
+}
+
+/// What shall befall this call: 0 nothing, else an errno or one of the words.
+static int strike(const char* call, int file, const char* path) {
+    if (!fault.on || (strcmp(fault.call, "any") != 0 && strcmp(fault.call, call) != 0))
+        return 0;
+    char name[PATH_MAX];
+    if (!path) {
+        int saved = errno;
+        name_of(file, name);
+        errno = saved;
+        path = name;
+    }
+    if (fault.path && !strstr(path, fault.path))
+        return 0;
+    long now = atomic_fetch_add(&count, 1) + 1;
+    bool due = fault.for_ever ? now >= fault.number : now == fault.number;
+    if (!due || fault.number == 0)
+        return 0;
+    int saved = errno;
+    say("struck %s %ld %s\n", call, now, path);
+    errno = saved;
+    if (fault.what == kKill || fault.what == kPower)
+        die();
+    bool writes = strcmp(call, "write") == 0 || strcmp(call, "pwrite64") == 0;
+    if ((fault.what == kTorn || fault.what == kShort) && !writes) {
+        if (fault.what == kTorn)
+            die();
+        return 0;
+    }
+    return fault.what;
+}
+
+static void note_written(int file) {
+    struct stat status;
+    if (fault.what != kPower || !fault.on || fstat(file, &status) != 0)
+        return;
+    pthread_mutex_lock(&dirty_lock);
+    int slot = -1;
+    for (int i = 0; i < kMostDirty; ++i) {
+        if (dirty[i].used && dirty[i].device == status.st_dev && dirty[i].inode == status.st_ino)
+            goto known;
+        if (!dirty[i].used && slot < 0)
+            slot = i;
+    }
+    if (slot >= 0) {
+        int own = fcntl(file, F_DUPFD_CLOEXEC, 600);
+        if (own >= 0) {
+            dirty[slot].used = true;
+            dirty[slot].device = status.st_dev;
+            dirty[slot].inode = status.st_ino;
+            dirty[slot].descriptor = own;
+            dirty[slot].safe = status.st_size;
+        }
+    }
+known:
+    pthread_mutex_unlock(&dirty_lock);
+}
+
+static void note_synced(int file) {
+    struct stat status;
+    if (fault.what != kPower || !fault.on || fstat(file, &status) != 0)
+        return;
+    pthread_mutex_lock(&dirty_lock);
+    for (int i = 0; i < kMostDirty; ++i)
+        if (dirty[i].used && dirty[i].device == status.st_dev && dirty[i].inode == status.st_ino) {
+            syscall(SYS_close, dirty[i].descriptor);
+            dirty[i].used = false;
+        }
+    pthread_mutex_unlock(&dirty_lock);
+}
+
+ssize_t write(int file, const void* bytes, size_t length) {
+    REAL(write);
+    if (fault.on && changes_files(file, true)) {
+        int what = strike("write", file, NULL);
+        if (what == kTorn || what == kShort) {
+            ssize_t wrote = real(file, bytes, length > 1 ? length / 2 : length);
+            if (what == kTorn)
+                die();
+            return wrote;
+        }
+        if (what > 0) {
+            errno = what;
+            return -1;
+        }
+        note_written(file);
+    }
+    return real(file, bytes, length);
+}
+
+static ssize_t pwrite_at(ssize_t (*real)(int, const void*, size_t, off_t),
+                         int file,
+                         const void* bytes,
+                         size_t length,
+                         off_t offset) {
+    if (fault.on && changes_files(file, true)) {
+        int what = strike("pwrite64", file, NULL);
+        if (what == kTorn || what == kShort) {
+            ssize_t wrote = real(file, bytes, length > 1 ? length / 2 : length, offset);
+            if (what == kTorn)
+                die();
+            return wrote;
+        }
+        if (what > 0) {
+            errno = what;
+            return -1;
+        }
+        note_written(file);
+    }
+    return real(file, bytes, length, offset);
+}
+
+ssize_t pwrite(int file, const void* bytes, size_t length, off_t offset) {
+    REAL(pwrite);
+    return pwrite_at(real, file, bytes, length, offset);
+}
+
+ssize_t pwrite64(int file, const void* bytes, size_t length, off64_t offset) {
+    REAL(pwrite64);
+    return pwrite_at(real, file, bytes, length, offset);
+}
+
+ssize_t writev(int file, const struct iovec* parts, int many) {
+    REAL(writev);
+    if (fault.on && changes_files(file, true)) {
+        int what = strike("writev", file, NULL);
+        if (what > 0) {
+            errno = what;
+            return -1;
+        }
+        note_written(file);
+    }
+    return real(file, parts, many);
+}
+
+#define ON_FILE(function, call, written, arguments, ...)          \
+    int function arguments {                                      \
+        REAL(function);                                           \
+        if (fault.on && changes_files(file, written)) {           \
+            int what = strike(call, file, NULL);                  \
+            if (what > 0) {                                       \
+                errno = what;                                     \
+                return -1;                                        \
+            }                                                     \
+            note_synced(file);                                    \
+        }                                                         \
+        return real(__VA_ARGS__);                                 \
+    }
+
+ON_FILE(fsync, "fsync", false, (int file), file)
+ON_FILE(fdatasync, "fdatasync", false, (int file), file)
+
+int ftruncate(int file, off_t length) {
+    REAL(ftruncate);
+    int what = fault.on && changes_files(file, true) ? strike("ftruncate", file, NULL) : 0;
+    if (what > 0) {
+        errno = what;
+        return -1;
+    }
+    return real(file, length);
+}
+
+// A close that fails has closed all the same.
+int close(int file) {
+    REAL(close);
+    int what = fault.on && changes_files(file, true) ? strike("close", file, NULL) : 0;
+    int result = real(file);
+    if (what > 0) {
+        errno = what;
+        return -1;
+    }
+    return result;
+}
+
+#define ON_PATH(function, call, shown, arguments, ...) \
+    int function arguments {                           \
+        REAL(function);                                \
+        int what = strike(call, -1, shown);            \
+        if (what > 0) {                                \
+            errno = what;                              \
+            return -1;                                 \
+        }                                              \
+        return real(__VA_ARGS__);                      \
+    }
+
+ON_PATH(rename, "rename", to, (const char* from, const char* to), from, to)
+ON_PATH(renameat, "rename", to, (int from_folder, const char* from, int to_folder, const char* to), from_folder, from, to_folder, to)
+ON_PATH(renameat2, "rename", to, (int from_folder, const char* from, int to_folder, const char* to, unsigned flags), from_folder, from,
+        to_folder, to, flags)
+ON_PATH(mkdir, "mkdir", path, (const char* path, mode_t mode), path, mode)
+ON_PATH(mkdirat, "mkdir", path, (int folder, const char* path, mode_t mode), folder, path, mode)
+ON_PATH(symlink, "symlink", path, (const char* target, const char* path), target, path)
+ON_PATH(symlinkat, "symlink", path, (const char* target, int folder, const char* path), target, folder, path)
+ON_PATH(link, "link", to, (const char* from, const char* to), from, to)
+ON_PATH(linkat, "link", to, (int from_folder, const char* from, int to_folder, const char* to, int flags), from_folder, from, to_folder, to,
+        flags)
+ON_PATH(unlink, "unlink", path, (const char* path), path)
+ON_PATH(unlinkat, "unlink", path, (int folder, const char* path, int flags), folder, path, flags)
+ON_PATH(remove, "unlink", path, (const char* path), path)
+ON_PATH(rmdir, "unlink", path, (const char* path), path)
+
+static int strike_open(const char* path, int flags) {
+    bool writes = (flags & O_ACCMODE) != O_RDONLY || (flags & O_CREAT) != 0;
+    bool device = strncmp(path, "/dev/", 5) == 0 || strncmp(path, "/proc/", 6) == 0;
+    return writes && !device ? strike("open", -1, path) : 0;
+}
+
+#define ON_OPEN(function, arguments, path, ...)                 \
+    int function arguments {                                    \
+        REAL(function);                                         \
+        mode_t mode = 0;                                        \
+        if ((flags & (O_CREAT | O_TMPFILE)) != 0) {             \
+            va_list rest;                                       \
+            va_start(rest, flags);                              \
+            mode = va_arg(rest, mode_t);                        \
+            va_end(rest);                                       \
+        }                                                       \
+        int what = strike_open(path, flags);                    \
+        if (what > 0) {                                         \
+            errno = what;                                       \
+            return -1;                                          \
+        }                                                       \
+        return real(__VA_ARGS__, mode);                         \
+    }
+
+ON_OPEN(open, (const char* path, int flags, ...), path, path, flags)
+ON_OPEN(open64, (const char* path, int flags, ...), path, path, flags)
+ON_OPEN(openat, (int folder, const char* path, int flags, ...), path, folder, path, flags)
+ON_OPEN(openat64, (int folder, const char* path, int flags, ...), path, folder, path, flags)
+
+// What stdio and older libstdc++ open through.
+FILE* fopen(const char* path, const char* mode) {
+    REAL(fopen);
+    int what = strchr(mode, 'w') || strchr(mode, 'a') || strchr(mode, '+') ? strike_open(path, O_WRONLY) : 0;
+    if (what > 0) {
+        errno = what;
+        return NULL;
+    }
+    return real(path, mode);
+}
+
+int flock(int file, int operation) {
+    REAL(flock);
+    return fault.no_flock ? 0 : real(file, operation);
+}
+
+int lockf(int file, int command, off_t length) {
+    REAL(lockf);
+    return fault.no_flock ? 0 : real(file, command, length);
+}
