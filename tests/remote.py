@@ -158,7 +158,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="stillroom-remote-") as scratch:
         folder = pathlib.Path(scratch)
         port, certificate = serve(folder)
-        rows = Rows(sys.argv[1], folder, port, certificate)
+        rows = Rows(pathlib.Path(sys.argv[1]).absolute(), folder, port, certificate)
         row, url = rows.row, rows.url
 
         row("unpinned is refused before anything is asked", ["check", url("/part.yaml", False)], 10, "not pinned", 0)

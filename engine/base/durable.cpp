@@ -54,12 +54,12 @@ void refuse_write(const fs::path& path, int code) {
         .exit_code(kExitResource);
 }
 
-Descriptor make_new_file(const fs::path& path, int mode) {
+Descriptor make_new_file(const fs::path& path, int mode, const fs::path& told) {
     Descriptor file(retried([&] {
         return ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
     }));
     if (!file.is_open())
-        refuse_write(path, errno);
+        refuse_write(told.empty() ? path : told, errno);
     return file;
 }
 

@@ -32,7 +32,10 @@ auto retried(Call call) {
 [[noreturn]] STILLROOM_API void refuse_write(const std::filesystem::path& path, int code);
 
 /// Exclusively, and never through a link.
-STILLROOM_API Descriptor make_new_file(const std::filesystem::path& path, int mode = 0666);
+/// `told`: what to call it where it cannot be made; empty: its own path.
+STILLROOM_API Descriptor make_new_file(const std::filesystem::path& path,
+                                       int mode = 0666,
+                                       const std::filesystem::path& told = {});
 STILLROOM_API void write_all(const Descriptor& file,
                              std::string_view bytes,
                              const std::filesystem::path& path);

@@ -72,7 +72,7 @@ void write_file(const fs::path& path, std::string_view text) {
     std::random_device random;
     fs::path temporary = path;
     temporary += fmt::format(".{:08x}{:08x}.tmp", random(), random());
-    Descriptor file = make_new_file(temporary);
+    Descriptor file = make_new_file(temporary, 0666, path);
     try {
         write_all(file, text, path);
         sync(file, path);

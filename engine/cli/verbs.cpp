@@ -255,7 +255,7 @@ constexpr Example kRunExamples[] = {
 };
 constexpr Example kResumeExamples[] = {
     {"stillroom resume latest", "the newest run goes on"},
-    {"stillroom resume runs/tiny/latest --accept-changes", "with the recipe as it is now"},
+    {"stillroom resume runs/sample/latest --accept-changes", "with the recipe as it is now"},
 };
 constexpr Example kDoExamples[] = {
     {"stillroom do checkpoint.inspect model=./models/student", "one stage, no recipe"},

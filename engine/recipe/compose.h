@@ -41,9 +41,9 @@ struct Request {
         nullptr;  ///< a setting that a stage's schema declares may be overridden though unset
     Sources* sources = nullptr;              ///< set by compose(): sub-recipes are read into it
     std::shared_ptr<RemoteRecipes> remotes;  ///< null: nothing is fetched
-    std::string launch = "local";      ///< the option of the group `launch` that counts by itself
-    Span launch_where;                 ///< the configuration that says so
-    std::string text;    ///< the recipe itself, where no file holds it
+    std::string launch = "local";  ///< the option of the group `launch` that counts by itself
+    Span launch_where;             ///< the configuration that says so
+    std::string text;              ///< the recipe itself, where no file holds it
     std::string prefix;  ///< "stages.stage": bare keys of overrides stand below it, those of groups
                          ///< begin with '/'
     bool choices_may_be_open = false;  ///< `group: ???` is no error: for help and completion

@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -355,6 +356,11 @@ std::vector<Record> RecordFollower::poll() {
     int fd = ::open(file_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return records;  // not there yet, or the file system hides it for a while
+    struct stat status {};
+    if (::fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {
+        ::close(fd);  // a device may have no end
+        return records;
+    }
     std::string buffer(kReadAtOnce, '\0');
     more_ = true;
     for (std::size_t total = 0; total < kMostAPoll;) {

@@ -108,7 +108,7 @@ std::vector<std::string> clean_environment(const Setting& setting, const fs::pat
     variables.push_back("PATH=" + setting.program.parent_path().string() + ":" +
                         (path ? path : "/usr/bin:/bin"));
     for (const char* name :
-         {"ASAN_OPTIONS", "UBSAN_OPTIONS", "LD_LIBRARY_PATH", "STILLROOM_SCHEMA_PATH"})
+         {"ASAN_OPTIONS", "UBSAN_OPTIONS", "LD_LIBRARY_PATH", "STILLROOM_SCHEMA_PATH", "TOY"})
         if (const char* value = std::getenv(name))
             variables.push_back(std::string(name) + "=" + value);
     return variables;

@@ -2,6 +2,8 @@
 
 #include "engine/base/files.h"
 #include "engine/base/text.h"
+#include "engine/schema/catalog.h"
+#include "engine/schema/to_come.h"
 
 #include <doctest/doctest.h>
 #include <fmt/format.h>
@@ -39,6 +41,40 @@ std::vector<Example> all_examples() {
     return all;
 }
 
+/// Plans or runs: such a verb tells on stderr how it goes.
+bool is_at_work(std::string_view line) {
+    for (std::string_view verb : {"plan", "why", "run", "resume", "do", "runs", "store"})
+        if (line.starts_with(fmt::format("stillroom {} ", verb)))
+            return true;
+    return false;
+}
+
+/// `do` of a stage whose code is still to come must say so, until it is there.
+bool is_to_come(std::string_view line) {
+    std::vector<std::string> words = split(line, ' ');
+    for (const std::string& name : stages_to_come(schema_folders()))
+        if (words.size() > 2 && words[1] == "do" && words[2] == name)
+            return true;
+    return false;
+}
+
+struct Ended {
+    int status = 0;
+    std::string err;
+};
+
+Ended run_in(const fs::path& folder, const fs::path& scratch, std::string_view line) {
+    Ended ended;
+    ended.status = std::system(fmt::format("cd '{}' && {} >'{}/out' 2>'{}/err'",
+                                           folder.string(),
+                                           line,
+                                           scratch.string(),
+                                           scratch.string())
+                                   .c_str());
+    ended.err = read_file(scratch / "err", 1 << 20);
+    return ended;
+}
+
 bool ends_in(const std::string& text, std::span<const Example> examples) {
     std::string wanted;
     for (const Example& example : examples)
@@ -59,17 +95,29 @@ TEST_CASE("every example of every help text runs as it stands") {
     const char* samples = std::getenv("STILLROOM_SAMPLES");
     REQUIRE_MESSAGE(program, "STILLROOM_PROGRAM names the program, STILLROOM_SAMPLES the folder");
     REQUIRE(samples);
+    std::string path =
+        fmt::format("{}:{}", fs::path(program).parent_path().string(), environment("PATH"));
+    ::setenv("PATH", path.c_str(), 1);
     for (const Example& example : all_examples()) {
         Scratch scratch;
         fs::path folder = scratch.path() / "samples";
         fs::copy(samples, folder, fs::copy_options::recursive);
-        std::string line = fmt::format("cd '{}' && PATH='{}':$PATH {} >../out 2>../err",
-                                       folder.string(),
-                                       fs::path(program).parent_path().string(),
-                                       example.line);
-        int status = std::system(line.c_str());
-        CHECK_MESSAGE(status == 0, example.line, "\n", read_file(scratch.path() / "err", 1 << 20));
-        CHECK_MESSAGE(fs::file_size(scratch.path() / "err") == 0, example.line);
+        bool works = is_at_work(example.line);
+        if (works) {
+            folder /= "at-work";
+            ::setenv("STILLROOM_STORE", (scratch.path() / "store").c_str(), 1);
+            Ended before = run_in(folder, scratch.path(), "stillroom run recipe.yaml --quiet");
+            REQUIRE_MESSAGE(before.status == 0, before.err);
+        }
+        Ended ended = run_in(folder, scratch.path(), example.line);
+        if (is_to_come(example.line)) {
+            CHECK_MESSAGE(ended.status != 0, example.line);
+            continue;
+        }
+        CHECK_MESSAGE(ended.status == 0, example.line, "\n", ended.err);
+        if (!works)
+            CHECK_MESSAGE(ended.err.empty(), example.line, "\n", ended.err);
+        CHECK_MESSAGE(ended.err.find("warning") == std::string::npos, example.line);
     }
 }
 

@@ -168,8 +168,7 @@ TEST_CASE("a signal goes through the launcher to every rank, the stage stops wit
     Scratch scratch;
     auto runner =
         make_runner(launch_of({starter(scratch), "{ranks}", "{worker}"}), {}, with_program());
-    Job job =
-        toy_job(scratch, "toy.count", R"({"steps": 500, "step_seconds": 0.02, "saves": true})");
+    Job job = toy_job(scratch, "toy.count", R"({"steps": 500, "step_seconds": 0.02})");
     job.ranks = 2;
     Ran ran = run_with(*runner, job, stop_when_counting(2));
     CHECK(ran.end.exit_code == kExitStopped);
@@ -204,8 +203,7 @@ TEST_CASE("mpirun (Open MPI) starts a stage's ranks and ends them when one is ki
     CHECK(killed.end.exit_code == kExitRanks);
     CHECK(killed.end.rank == 1);
     Scratch third;
-    Job saved =
-        toy_job(third, "toy.count", R"({"steps": 2000, "step_seconds": 0.02, "saves": true})");
+    Job saved = toy_job(third, "toy.count", R"({"steps": 2000, "step_seconds": 0.02})");
     saved.ranks = 2;
     CHECK(run_with(*runner, saved, stop_when_counting(2)).end.exit_code == kExitStopped);
 }
@@ -247,8 +245,7 @@ TEST_CASE("P1: an agent's rank that is killed is named, and the stage ends with 
 TEST_CASE("agents pass a stop on to their ranks") {
     Outside outside(2);
     auto runner = outside.runner();
-    Job job = toy_job(
-        outside.scratch, "toy.count", R"({"steps": 2000, "step_seconds": 0.02, "saves": true})");
+    Job job = toy_job(outside.scratch, "toy.count", R"({"steps": 2000, "step_seconds": 0.02})");
     job.ranks = 2;
     CHECK(run_with(*runner, job, stop_when_counting(2)).end.exit_code == kExitStopped);
 }
