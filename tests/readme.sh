@@ -1,5 +1,5 @@
 #!/bin/sh
-# readme.sh PROGRAM ROOT   runs what the pages for newcomers tell them to type, and compares what they say comes back
+# readme.sh PROGRAM ROOT TOY   runs what the pages for newcomers tell them to type, and compares what they say comes back
 set -eu
 program=$(realpath "$1")
 root=$(realpath "$2")
@@ -9,7 +9,10 @@ unset STILLROOM_SCHEMA_PATH STILLROOM_RECIPE_PATH STILLROOM_PLUGIN_PATH FORCE_CO
 mkdir "$scratch/bin" "$scratch/checkout"
 ln -s "$program" "$scratch/bin/stillroom"
 ln -s "$program" "$scratch/checkout/stillroom"
-cp -r "$root/recipes" "$root/schemas" "$scratch/checkout/" # a copy: whatever a line writes, it writes there
+cp -r "$root/recipes" "$root/schemas" "$root/examples" "$scratch/checkout/" # a copy: whatever a line writes, it writes there
+mkdir -p "$scratch/checkout/build/tests/plugins" "$scratch/home"
+ln -s "$(realpath "$3")" "$scratch/checkout/build/tests/plugins/toy"
+export HOME="$scratch/home"
 PATH=$scratch/bin:$PATH
 cd "$scratch/checkout"
 
@@ -35,8 +38,16 @@ blocks() { # FILE LANGUAGE [BEGINNING]
         $0 == open { inside = 1; first = 1 }' "$1"
 }
 
+# The block with a run, a kill and a resume, as it stands but for the build.
+blocks "$root/README.md" sh 'ninja ' | sed 1d >"$scratch/run.sh"
+ok 'README.md runs, kills and resumes' sh -eu "$scratch/run.sh"
+mv "$scratch/out" "$scratch/told"
+ok 'the resumed stage goes on where it was' grep -q 'count (toy.count), going on with its saved work' "$scratch/told"
+ok 'nobody is left behind' sh -c '! pgrep -f "worker --job $1"' - "$PWD/runs"
+
 for page in README.md recipes/README.md; do
-    blocks "$root/$page" sh | grep -E '^(\./)?stillroom ' >"$scratch/lines" || :
+    blocks "$root/$page" sh >"$scratch/all"
+    grep -v -x -F -f "$scratch/run.sh" "$scratch/all" | grep -E '^(\./)?stillroom ' >"$scratch/lines" || :
     ok "$page has lines to type" test -s "$scratch/lines"
     while read -r line; do
         ok "$page: $line" sh -c "$line" </dev/null

@@ -181,14 +181,15 @@ void View::waits(const StageRef& stage, const std::string& holder) {
 void View::begins(const StageRef& stage, const PlannedStage&, const Job& job) {
     leave(stage);  // the time that counts begins now
     at(stage);
-    if (options_.terminal)
+    bool goes_on = has_saved_work(job);
+    if (options_.terminal && !goes_on)
         return;
     std::string text = fmt::format("{} ({})", escape_controls(stage.name), job.use);
     if (job.ranks > 1)
         text += fmt::format(", {} ranks", job.ranks);
     if (job.try_number > 1)
         text += fmt::format(", try {}", job.try_number);
-    say("start", Color::none, text);
+    say("start", Color::none, goes_on ? text + ", going on with its saved work" : text);
 }
 
 void View::log(const StageRef& stage, int rank, const Record& record) {

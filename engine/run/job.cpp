@@ -5,6 +5,12 @@
 namespace stillroom {
 namespace fs = std::filesystem;
 
+bool has_saved_work(const Job& job) {
+    std::error_code none;
+    std::filesystem::directory_iterator first(job.work, none);
+    return !none && first != std::filesystem::directory_iterator();
+}
+
 std::string job_text(const Job& job) {
     JobWriter out;
     out.begin_object();

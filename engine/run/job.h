@@ -39,6 +39,9 @@ struct Job {
     std::vector<std::string> inject;  ///< faults "step:fault[:rank]", see inject.h
 };
 
+/// Whether an earlier try or run left something in job.work to go on with.
+STILLROOM_API bool has_saved_work(const Job& job);
+
 STILLROOM_API std::string job_text(const Job& job);
 
 /// Throws Error: exit 2 if it cannot be read, 9 if it is not what job_text writes.

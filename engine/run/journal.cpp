@@ -199,6 +199,7 @@ void Journal::begins(const StageRef& stage, const PlannedStage& planned, const J
         out.key("ranks"), out.integer(job.ranks);
         out.key("threads"), out.integer(job.threads);
         out.key("try"), out.integer(job.try_number);
+        out.key("saved_work"), out.boolean(has_saved_work(job));
     });
 }
 
