@@ -2,7 +2,7 @@
 """Counts every case of every suite, from what `meson test` logged: the last line is "N passed, N failed, N skipped".
 
     tally.py LOG...          the logs are meson-logs/testlog.json of one or more build folders
-    tally.py --rows LOG...   a line each instead: NAME PASS|FAIL|SKIP seconds
+    tally.py --rows LOG...   a line each instead: NAME PASS|FAIL|SKIP seconds, and the reason of a skip
 
 A program says itself how many cases it ran: doctest's summary, or a closing line "N passed, N failed" (", N skipped"). One that
 says nothing is one case. One that died after its summary, or ran into its time limit, is one failure more. A log that is absent
@@ -60,7 +60,8 @@ def main():
             name = test["name"].split(" / ")[-1]
             if rows:
                 word = "FAIL" if counts[1] else "PASS" if counts[0] else "SKIP"
-                print(f"{name} {word} {test['duration']:.1f}")
+                reasons = [line for line in (test.get("stdout") or "").splitlines() if line.startswith("skipped: ")]
+                print("  ".join([f"{name} {word} {test['duration']:.1f}", *reasons]))
             elif counts[1]:
                 print(f"failed: {test['name']}: {counts[1]} of {sum(counts)}")
             elif counts[2]:

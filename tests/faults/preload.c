@@ -11,10 +11,15 @@
 //   FAULT_ARGV=WORD      only in processes whose argv[1] is WORD: `run`, `worker`; without it in every one
 //   FAULT_PATH=TEXT      only calls on files whose path has TEXT in it
 //   FAULT_LOG=FILE       a line when the fault strikes ("struck write 5 /path"), and one with the count at the end ("count 212")
+//   FAULT_JOURNAL=FILE   what a power cut would take, a line each, from every process: "w DEVICE INODE SIZE" before a file changes
+//                        that was SIZE bytes, "s DEVICE INODE" once it is synced, "d PATH" once a folder is, "r OLD<tab>NEW" where
+//                        a rename made a new name
 //   FAULT_FLOCK=noop     flock and its kin say yes and lock nothing, as on some network file systems
+//   FAULT_CLOCK=S[:N]    the time of day is S seconds off; with N the offset changes its sign every N looks
 //
 // Counted are calls that change regular files or folders: opens count where they may write, closes where the file was open for
 // writing. Terminals, pipes and sockets are left alone.
+#undef _FILE_OFFSET_BITS  // both names of each call are wanted
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -31,7 +36,9 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #define REAL(name)                                       \
@@ -39,7 +46,7 @@
     if (!real)                                           \
     real = (__typeof__(&name))dlsym(RTLD_NEXT, #name)
 
-enum { kKill = -1, kTorn = -2, kShort = -3, kPower = -4 };
+enum { kKill = -1, kTorn = -2, kShort = -3 };
 
 static struct {
     bool on;
@@ -50,34 +57,28 @@ static struct {
     int what;
     const char* path;
     const char* log;
+    const char* journal;
+    long clock_off;
+    long clock_turn;
 } fault;
 
 static atomic_long count;
 
-// What was written and not synced: a descriptor of our own, and how much of the file was safe.
-enum { kMostDirty = 256 };
-static struct {
-    bool used;
-    dev_t device;
-    ino_t inode;
-    int descriptor;
-    off_t safe;
-} dirty[kMostDirty];
-static pthread_mutex_t dirty_lock = PTHREAD_MUTEX_INITIALIZER;
-
-static void say(const char* format, ...) {
-    if (!fault.log)
+static void say(const char* where, const char* format, ...) {
+    if (!where)
         return;
-    char line[PATH_MAX + 64];
+    int saved = errno;
+    char line[2 * PATH_MAX + 64];
     va_list arguments;
     va_start(arguments, format);
     int length = vsnprintf(line, sizeof line, format, arguments);
     va_end(arguments);
-    int file = (int)syscall(SYS_openat, AT_FDCWD, fault.log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-    if (file < 0)
-        return;
-    syscall(SYS_write, file, line, (size_t)length < sizeof line ? (size_t)length : sizeof line - 1);
-    syscall(SYS_close, file);
+    int file = (int)syscall(SYS_openat, AT_FDCWD, where, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    if (file >= 0) {
+        syscall(SYS_write, file, line, (size_t)length < sizeof line ? (size_t)length : sizeof line - 1);
+        syscall(SYS_close, file);
+    }
+    errno = saved;
 }
 
 static int errno_of(const char* name) {
@@ -86,8 +87,7 @@ static int errno_of(const char* name) {
         int code;
     } kCodes[] = {{"ENOSPC", ENOSPC}, {"EIO", EIO},       {"EDQUOT", EDQUOT}, {"EINTR", EINTR},
                   {"EAGAIN", EAGAIN}, {"ENOMEM", ENOMEM}, {"EMFILE", EMFILE}, {"EACCES", EACCES},
-                  {"EROFS", EROFS},   {"kill", kKill},    {"torn", kTorn},    {"short", kShort},
-                  {"power", kPower}};
+                  {"EROFS", EROFS},   {"kill", kKill},    {"torn", kTorn},    {"short", kShort}};
     for (size_t i = 0; i < sizeof kCodes / sizeof *kCodes; ++i)
         if (strcmp(name, kCodes[i].name) == 0)
             return kCodes[i].code;
@@ -103,13 +103,19 @@ static bool is_argv(const char* word) {
     if (length <= 0)
         return false;
     line[length] = '\0';
-    const char* second = line + strlen(line) + 1;
-    return second < line + length && strcmp(second, word) == 0;
+    for (const char* one = line; one < line + length; one += strlen(one) + 1)
+        if (strcmp(one, word) == 0)
+            return true;
+    return false;
 }
 
 __attribute__((constructor)) static void read_fault(void) {
     const char* flocks = getenv("FAULT_FLOCK");
     fault.no_flock = flocks && strcmp(flocks, "noop") == 0;
+    fault.journal = getenv("FAULT_JOURNAL");
+    const char* clock = getenv("FAULT_CLOCK");
+    if (clock)
+        sscanf(clock, "%ld:%ld", &fault.clock_off, &fault.clock_turn);
     const char* text = getenv("FAULT");
     const char* word = getenv("FAULT_ARGV");
     if (!text || (word && !is_argv(word)))
@@ -130,7 +136,14 @@ __attribute__((constructor)) static void read_fault(void) {
 
 __attribute__((destructor)) static void say_count(void) {
     if (fault.on)
-        say("count %ld\n", atomic_load(&count));
+        say(fault.log, "count %ld\n", atomic_load(&count));
+}
+
+// Workers leave so; the destructor would not see it.
+void _exit(int status) {
+    say_count();
+    syscall(SYS_exit_group, status);
+    __builtin_unreachable();
 }
 
 static void name_of(int file, char* path) {
@@ -138,6 +151,10 @@ static void name_of(int file, char* path) {
     snprintf(link, sizeof link, "/proc/self/fd/%d", file);
     ssize_t length = readlink(link, path, PATH_MAX - 1);
     path[length > 0 ? length : 0] = '\0';
+}
+
+static bool watches(void) {
+    return fault.on || fault.journal;
 }
 
 static bool changes_files(int file, bool written) {
@@ -150,15 +167,7 @@ static bool changes_files(int file, bool written) {
     return counts;
 }
 
-static void forget_unsynced(void) {
-    for (int i = 0; i < kMostDirty; ++i)
-        if (dirty[i].used)
-            syscall(SYS_ftruncate, dirty[i].descriptor, dirty[i].safe);
-}
-
 _Noreturn static void die(void) {
-    if (fault.what == kPower)
-        forget_unsynced();
     for (;;)
         syscall(SYS_kill, getpid(), SIGKILL);
 }
@@ -181,9 +190,9 @@ static int strike(const char* call, int file, const char* path) {
     if (!due || fault.number == 0)
         return 0;
     int saved = errno;
-    say("struck %s %ld %s\n", call, now, path);
+    say(fault.log, "struck %s %ld %s\n", call, now, path);
     errno = saved;
-    if (fault.what == kKill || fault.what == kPower)
+    if (fault.what == kKill)
         die();
     bool writes = strcmp(call, "write") == 0 || strcmp(call, "pwrite64") == 0;
     if ((fault.what == kTorn || fault.what == kShort) && !writes) {
@@ -194,48 +203,38 @@ static int strike(const char* call, int file, const char* path) {
     return fault.what;
 }
 
-static void note_written(int file) {
+static void note_write(int file) {
     struct stat status;
-    if (fault.what != kPower || !fault.on || fstat(file, &status) != 0)
-        return;
-    pthread_mutex_lock(&dirty_lock);
-    int slot = -1;
-    for (int i = 0; i < kMostDirty; ++i) {
-        if (dirty[i].used && dirty[i].device == status.st_dev && dirty[i].inode == status.st_ino)
-            goto known;
-        if (!dirty[i].used && slot < 0)
-            slot = i;
-    }
-    if (slot >= 0) {
-        int own = fcntl(file, F_DUPFD_CLOEXEC, 600);
-        if (own >= 0) {
-            dirty[slot].used = true;
-            dirty[slot].device = status.st_dev;
-            dirty[slot].inode = status.st_ino;
-            dirty[slot].descriptor = own;
-            dirty[slot].safe = status.st_size;
-        }
-    }
-known:
-    pthread_mutex_unlock(&dirty_lock);
+    if (fault.journal && fstat(file, &status) == 0)
+        say(fault.journal, "w %lu %lu %ld\n", (unsigned long)status.st_dev, (unsigned long)status.st_ino, (long)status.st_size);
 }
 
-static void note_synced(int file) {
+static void note_sync(int file) {
     struct stat status;
-    if (fault.what != kPower || !fault.on || fstat(file, &status) != 0)
+    if (!fault.journal || fstat(file, &status) != 0)
         return;
-    pthread_mutex_lock(&dirty_lock);
-    for (int i = 0; i < kMostDirty; ++i)
-        if (dirty[i].used && dirty[i].device == status.st_dev && dirty[i].inode == status.st_ino) {
-            syscall(SYS_close, dirty[i].descriptor);
-            dirty[i].used = false;
-        }
-    pthread_mutex_unlock(&dirty_lock);
+    char path[PATH_MAX];
+    name_of(file, path);
+    if (S_ISDIR(status.st_mode))
+        say(fault.journal, "d %s\n", path);
+    else
+        say(fault.journal, "s %lu %lu\n", (unsigned long)status.st_dev, (unsigned long)status.st_ino);
+}
+
+static void absolute(int folder, const char* name, char* path) {
+    char base[PATH_MAX] = "";
+    if (name[0] != '/' && folder == AT_FDCWD) {
+        if (!getcwd(base, sizeof base))
+            base[0] = '\0';
+    } else if (name[0] != '/') {
+        name_of(folder, base);
+    }
+    snprintf(path, PATH_MAX, "%s%s%s", base, base[0] ? "/" : "", name);
 }
 
 ssize_t write(int file, const void* bytes, size_t length) {
     REAL(write);
-    if (fault.on && changes_files(file, true)) {
+    if (watches() && changes_files(file, true)) {
         int what = strike("write", file, NULL);
         if (what == kTorn || what == kShort) {
             ssize_t wrote = real(file, bytes, length > 1 ? length / 2 : length);
@@ -247,7 +246,7 @@ ssize_t write(int file, const void* bytes, size_t length) {
             errno = what;
             return -1;
         }
-        note_written(file);
+        note_write(file);
     }
     return real(file, bytes, length);
 }
@@ -257,7 +256,7 @@ static ssize_t pwrite_at(ssize_t (*real)(int, const void*, size_t, off_t),
                          const void* bytes,
                          size_t length,
                          off_t offset) {
-    if (fault.on && changes_files(file, true)) {
+    if (watches() && changes_files(file, true)) {
         int what = strike("pwrite64", file, NULL);
         if (what == kTorn || what == kShort) {
             ssize_t wrote = real(file, bytes, length > 1 ? length / 2 : length, offset);
@@ -269,7 +268,7 @@ static ssize_t pwrite_at(ssize_t (*real)(int, const void*, size_t, off_t),
             errno = what;
             return -1;
         }
-        note_written(file);
+        note_write(file);
     }
     return real(file, bytes, length, offset);
 }
@@ -286,13 +285,13 @@ ssize_t pwrite64(int file, const void* bytes, size_t length, off64_t offset) {
 
 ssize_t writev(int file, const struct iovec* parts, int many) {
     REAL(writev);
-    if (fault.on && changes_files(file, true)) {
+    if (watches() && changes_files(file, true)) {
         int what = strike("writev", file, NULL);
         if (what > 0) {
             errno = what;
             return -1;
         }
-        note_written(file);
+        note_write(file);
     }
     return real(file, parts, many);
 }
@@ -300,15 +299,17 @@ ssize_t writev(int file, const struct iovec* parts, int many) {
 #define ON_FILE(function, call, written, arguments, ...)          \
     int function arguments {                                      \
         REAL(function);                                           \
-        if (fault.on && changes_files(file, written)) {           \
+        if (watches() && changes_files(file, written)) {           \
             int what = strike(call, file, NULL);                  \
             if (what > 0) {                                       \
                 errno = what;                                     \
                 return -1;                                        \
             }                                                     \
-            note_synced(file);                                    \
         }                                                         \
-        return real(__VA_ARGS__);                                 \
+        int result = real(__VA_ARGS__);                           \
+        if (result == 0 && fault.journal)                         \
+            note_sync(file);                                      \
+        return result;                                            \
     }
 
 ON_FILE(fsync, "fsync", false, (int file), file)
@@ -316,18 +317,20 @@ ON_FILE(fdatasync, "fdatasync", false, (int file), file)
 
 int ftruncate(int file, off_t length) {
     REAL(ftruncate);
-    int what = fault.on && changes_files(file, true) ? strike("ftruncate", file, NULL) : 0;
+    int what = watches() && changes_files(file, true) ? strike("ftruncate", file, NULL) : 0;
     if (what > 0) {
         errno = what;
         return -1;
     }
+    if (watches())
+        note_write(file);
     return real(file, length);
 }
 
 // A close that fails has closed all the same.
 int close(int file) {
     REAL(close);
-    int what = fault.on && changes_files(file, true) ? strike("close", file, NULL) : 0;
+    int what = watches() && changes_files(file, true) ? strike("close", file, NULL) : 0;
     int result = real(file);
     if (what > 0) {
         errno = what;
@@ -347,10 +350,41 @@ int close(int file) {
         return real(__VA_ARGS__);                      \
     }
 
-ON_PATH(rename, "rename", to, (const char* from, const char* to), from, to)
-ON_PATH(renameat, "rename", to, (int from_folder, const char* from, int to_folder, const char* to), from_folder, from, to_folder, to)
-ON_PATH(renameat2, "rename", to, (int from_folder, const char* from, int to_folder, const char* to, unsigned flags), from_folder, from,
-        to_folder, to, flags)
+static int strike_rename(int from_folder, const char* from, int to_folder, const char* to, char* journal) {
+    int what = strike("rename", -1, to);
+    struct stat status;
+    journal[0] = '\0';
+    int saved = errno;
+    if (fault.journal && fstatat(to_folder, to, &status, AT_SYMLINK_NOFOLLOW) != 0) {
+        char before[PATH_MAX], after[PATH_MAX];
+        absolute(from_folder, from, before);
+        absolute(to_folder, to, after);
+        snprintf(journal, 2 * PATH_MAX + 8, "r %s\t%s\n", before, after);
+    }
+    errno = saved;
+    return what;
+}
+
+#define ON_RENAME(function, from_folder, to_folder, arguments, ...)                    \
+    int function arguments {                                                           \
+        REAL(function);                                                                \
+        char journal[2 * PATH_MAX + 8];                                                \
+        int what = strike_rename(from_folder, from, to_folder, to, journal);           \
+        if (what > 0) {                                                                \
+            errno = what;                                                              \
+            return -1;                                                                 \
+        }                                                                              \
+        int result = real(__VA_ARGS__);                                                \
+        if (result == 0 && journal[0])                                                 \
+            say(fault.journal, "%s", journal);                                         \
+        return result;                                                                 \
+    }
+
+ON_RENAME(rename, AT_FDCWD, AT_FDCWD, (const char* from, const char* to), from, to)
+ON_RENAME(renameat, from_folder, to_folder, (int from_folder, const char* from, int to_folder, const char* to), from_folder, from,
+          to_folder, to)
+ON_RENAME(renameat2, from_folder, to_folder, (int from_folder, const char* from, int to_folder, const char* to, unsigned flags),
+          from_folder, from, to_folder, to, flags)
 ON_PATH(mkdir, "mkdir", path, (const char* path, mode_t mode), path, mode)
 ON_PATH(mkdirat, "mkdir", path, (int folder, const char* path, mode_t mode), folder, path, mode)
 ON_PATH(symlink, "symlink", path, (const char* target, const char* path), target, path)
@@ -392,16 +426,20 @@ ON_OPEN(open64, (const char* path, int flags, ...), path, path, flags)
 ON_OPEN(openat, (int folder, const char* path, int flags, ...), path, folder, path, flags)
 ON_OPEN(openat64, (int folder, const char* path, int flags, ...), path, folder, path, flags)
 
-// What stdio and older libstdc++ open through.
-FILE* fopen(const char* path, const char* mode) {
-    REAL(fopen);
-    int what = strchr(mode, 'w') || strchr(mode, 'a') || strchr(mode, '+') ? strike_open(path, O_WRONLY) : 0;
-    if (what > 0) {
-        errno = what;
-        return NULL;
+// What stdio and libstdc++'s streams open through.
+#define ON_FOPEN(function)                                                                                    \
+    FILE* function(const char* path, const char* mode) {                                                      \
+        REAL(function);                                                                                       \
+        int what = strchr(mode, 'w') || strchr(mode, 'a') || strchr(mode, '+') ? strike_open(path, O_WRONLY) : 0; \
+        if (what > 0) {                                                                                       \
+            errno = what;                                                                                     \
+            return NULL;                                                                                      \
+        }                                                                                                     \
+        return real(path, mode);                                                                              \
     }
-    return real(path, mode);
-}
+
+ON_FOPEN(fopen)
+ON_FOPEN(fopen64)
 
 int flock(int file, int operation) {
     REAL(flock);
@@ -411,4 +449,36 @@ int flock(int file, int operation) {
 int lockf(int file, int command, off_t length) {
     REAL(lockf);
     return fault.no_flock ? 0 : real(file, command, length);
+}
+
+static long clock_offset(void) {
+    static atomic_long looks;
+    if (fault.clock_turn <= 0)
+        return fault.clock_off;
+    long look = atomic_fetch_add(&looks, 1);
+    return look / fault.clock_turn % 2 == 0 ? fault.clock_off : -fault.clock_off;
+}
+
+int clock_gettime(clockid_t which, struct timespec* now) {
+    int result = (int)syscall(SYS_clock_gettime, which, now);
+    if (result == 0 && fault.clock_off != 0 && (which == CLOCK_REALTIME || which == CLOCK_REALTIME_COARSE))
+        now->tv_sec += clock_offset();
+    return result;
+}
+
+time_t time(time_t* out) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    if (out)
+        *out = now.tv_sec;
+    return now.tv_sec;
+}
+
+int gettimeofday(struct timeval* restrict now, void* restrict zone) {
+    (void)zone;
+    struct timespec exact;
+    clock_gettime(CLOCK_REALTIME, &exact);
+    now->tv_sec = exact.tv_sec;
+    now->tv_usec = exact.tv_nsec / 1000;
+    return 0;
 }

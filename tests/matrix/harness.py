@@ -32,8 +32,11 @@ class Skipped(Exception):
     pass
 
 
-def row(name):
+def row(name, seconds=120):
+    """`seconds`: after which the row is stopped; a hang, not a budget."""
+
     def add(function):
+        function.seconds = seconds
         ROWS.setdefault(name, []).append(function)
         return function
 
@@ -81,10 +84,6 @@ class Bench:
             yield Place(self, folder)
         finally:
             remove(folder)
-
-    def need_shim(self):
-        if not self.shim:
-            raise Skipped("a sanitizer build cannot be preloaded")
 
     def need(self, tool):
         found = shutil.which(tool)

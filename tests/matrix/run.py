@@ -1,41 +1,61 @@
 #!/usr/bin/env python3
 """One row of the fault matrix: run.py PROGRAM PLUGINS SHIM RUN_CASES SOURCE ROW. Exit 0 passed, 1 failed, 77 skipped with its reason.
 
-    PROGRAM    the engine, PLUGINS the folder with toy.so, SHIM the preload library or `none`
+    PROGRAM    the engine, PLUGINS the folder with toy.so, SHIM the preload library
     RUN_CASES  the program that runs case folders, SOURCE the root of the source tree
 
-A row is code in one of the files beside this one, case folders tests/cases/matrix/<row>-*, or both.
-    run.py --rows SOURCE NAME...    are these all the rows there are?
+A row is code, a function with @row("K1") in any file beside this one, case folders tests/cases/matrix/<row>-*, or both.
+    run.py --rows SOURCE               the rows there are, a line each: NAME SECONDS, the time it may take
+    run.py --files SOURCE              the files that say so
+    run.py --check SOURCE NAME...      does the build know all of them, and no other?
 """
 
+import importlib
 import pathlib
+import re
 import subprocess
 import sys
-import tempfile
 import time
 import traceback
 
 sys.dont_write_bytecode = True
 import harness  # noqa: E402
 
-import disk  # noqa: E402, F401
-import kill  # noqa: E402, F401
-import places  # noqa: E402, F401
-import ranks  # noqa: E402, F401
-import signals  # noqa: E402, F401
-import store  # noqa: E402, F401
-import terminal  # noqa: E402, F401
-import trust  # noqa: E402, F401
+CASES_SECONDS = 60
+CASE = re.compile(r"^([a-z]+-?[0-9]+)-")
+
+
+def row_files():
+    return sorted(file for file in pathlib.Path(__file__).parent.glob("*.py") if file.stem not in ("harness", "run"))
+
+
+def read_rows():
+    for file in row_files():
+        importlib.import_module(file.stem)
 
 
 def case_rows(source):
-    return {folder.name.split("-")[0].upper() for folder in (source / "tests/cases/matrix").iterdir()}
+    folders = (source / "tests/cases/matrix").iterdir()
+    return {match[1].upper() for match in (CASE.match(folder.name) for folder in folders) if match}
+
+
+def order(name):
+    letters, number = re.fullmatch(r"([A-Z]+)-?([0-9]+)", name).groups()
+    return letters, int(number)
+
+
+def all_rows(source):
+    """Each row with the seconds it may take."""
+    seconds = {name: CASES_SECONDS for name in case_rows(source)}
+    for name, functions in harness.ROWS.items():
+        seconds[name] = seconds.get(name, 0) + sum(function.seconds for function in functions)
+    return {name: seconds[name] for name in sorted(seconds, key=order)}
 
 
 def check_rows(source, names):
-    there = case_rows(source) | set(harness.ROWS)
+    there = set(all_rows(source))
     for name in sorted(there - set(names)):
-        print(f"failed: row {name} is in no list of tests/matrix/meson.build")
+        print(f"failed: the build does not know row {name} yet: meson setup --reconfigure BUILD")
     for name in sorted(set(names) - there):
         print(f"failed: row {name} has neither code nor cases")
     return int(there != set(names))
@@ -43,29 +63,39 @@ def check_rows(source, names):
 
 def run_row(bench, name):
     functions = harness.ROWS.get(name, [])
-    if name in case_rows(bench.source):
+    has_cases = name in case_rows(bench.source)
+    if has_cases:
         root = bench.source / "tests/cases"
         subprocess.run([bench.cases, bench.program, bench.source, root, f"matrix/{name.lower()}-"], check=True)
-    skipped = []
+    skipped = 0
     for function in functions:
         began = time.monotonic()
         try:
             function(bench)
         except harness.Skipped as reason:
-            skipped.append(f"{function.__name__}: {reason}")
-            print(f"skipped: {function.__name__}: {reason}")
+            skipped += 1
+            print(f"skipped: {function.__name__}: {reason}", flush=True)
         else:
-            print(f"passed: {function.__name__} in {time.monotonic() - began:.1f} s {'; '.join(bench.notes)}", flush=True)
+            notes = "".join(f"; {note}" for note in bench.notes)
+            print(f"passed: {function.__name__}, {time.monotonic() - began:.1f} s{notes}", flush=True)
         bench.notes.clear()
-    return 77 if skipped and len(skipped) == len(functions) and name not in case_rows(bench.source) else 0
+    return 77 if skipped and skipped == len(functions) and not has_cases else 0
 
 
 def main():
     words = sys.argv[1:]
+    read_rows()
     if words[:1] == ["--rows"]:
+        for name, seconds in all_rows(pathlib.Path(words[1])).items():
+            print(name, seconds)
+        return 0
+    if words[:1] == ["--files"]:
+        print("\n".join(map(str, [pathlib.Path(harness.__file__), *row_files()])))
+        return 0
+    if words[:1] == ["--check"]:
         return check_rows(pathlib.Path(words[1]), words[2:])
-    program, plugins, shim, cases, source, name = words
-    bench = harness.Bench(program, pathlib.Path(plugins), None if shim == "none" else shim, cases, pathlib.Path(source))
+    *paths, name = words
+    bench = harness.Bench(*[pathlib.Path(path).resolve() for path in paths])
     try:
         return run_row(bench, name)
     except (harness.Failed, subprocess.CalledProcessError) as failure:
@@ -79,5 +109,4 @@ def main():
 
 
 if __name__ == "__main__":
-    tempfile.tempdir = tempfile.gettempdir()
     sys.exit(main())

@@ -1,0 +1,58 @@
+"""Rows O and D: what a run leaves for others, and what it must not believe."""
+
+import os
+import time
+
+from harness import check, row, wait_until, workers
+
+
+@row("O6")
+def keeps_what_a_gate_refuses(bench):
+    with bench.place() as place:
+        recipe = place.recipe({"score": "use: toy.fail, how: gate, message: score 0.5 is below the gate 0.6", "next": "use: toy.upper, text: score"})
+        place.run("run", recipe).expect(8).says("score 0.5 is below the gate 0.6")
+        place.check_whole()
+        check(len(place.keys()) == 1, "C1: what the gate refused is not kept, or what follows ran")
+        manifest = place.manifest(place.keys()[0])
+        check("below the gate" in manifest["failed"], "the manifest does not say that it failed")
+        # A hit of it fails again, and what hangs on it never runs.
+        place.run("run", recipe).expect(8).says("score 0.5 is below the gate 0.6")
+        check(len(place.keys()) == 1, "what follows a failed gate ran")
+        place.check_clean()
+
+
+@row("D6")
+def believes_no_file_that_changed_meanwhile(bench):
+    """Replaced, appended to, rewritten in place at the same size: nothing of it may be kept."""
+
+    def replaced(path):
+        fresh = path.with_suffix(".new")
+        fresh.write_text("other", encoding="utf-8")
+        os.replace(fresh, path)
+
+    def appended(path):
+        with open(path, "a", encoding="utf-8") as file:
+            file.write("more")
+
+    def rewritten(path):
+        times = path.stat()
+        with open(path, "r+", encoding="utf-8") as file:
+            file.write("xxxxx")
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+    for change in (replaced, appended, rewritten):
+        with bench.place() as place:
+            text = place.work / "input.txt"
+            text.write_text("first", encoding="utf-8")
+            recipe = place.recipe({"text": "use: toy.read, file: ./input.txt"})
+            process = place.start("run", recipe, "--allow-inject", "--inject", "text:0:slow-io")
+            wait_until(lambda: workers(process.pid), 20, "no worker began")
+            time.sleep(0.1)
+            change(text)
+            out, err = process.communicate(timeout=60)
+            check(process.returncode == 9, f"{change.__name__}: exit {process.returncode}, not 9: {err.decode()}")
+            check("input.txt changed while it was read" in err.decode(), f"{change.__name__}: {err.decode()}")
+            check(not place.keys(), f"{change.__name__}: an entry was made of a file that changed")
+            place.run("run", recipe).expect(0)
+            place.check_whole()
+            check(place.text("text") == text.read_text(encoding="utf-8"), f"{change.__name__}: the next run made something else")
