@@ -143,9 +143,10 @@ class Place:
         values.update(more)
         return {name: value for name, value in values.items() if value is not None}
 
-    def start(self, *words, cwd=None, fault=None, argv=None, path=None, before=None, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more):
+    def start(self, *words, through=(), cwd=None, fault=None, argv=None, path=None, before=None, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more):
+        """`through` are the words of whoever starts the program: mpirun, nohup, unshare."""
         return subprocess.Popen(
-            [self.bench.program, *map(str, words)],
+            [*map(str, through), self.bench.program, *map(str, words)],
             cwd=cwd or self.work,
             env=self.environment(fault, argv, path, **more),
             stdin=subprocess.DEVNULL,
