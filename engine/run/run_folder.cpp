@@ -25,6 +25,7 @@ namespace {
 
 constexpr std::size_t kLargestManifest = std::size_t{4} << 20;
 constexpr std::size_t kDeepestStages = 64;
+constexpr std::string_view kUnfinished = ".tmp";
 
 std::string random_hex(int digits) {
     unsigned char bytes[8];
@@ -54,10 +55,24 @@ void make_folders(const fs::path& folder) {
         fail(folder, "make", failure.value());
 }
 
+fs::path name_beside(const fs::path& name) {
+    fs::path beside = name;
+    beside += fmt::format(".{}{}", random_hex(8), kUnfinished);
+    return beside;
+}
+
+/// What an engine left that was killed before it could rename. Whoever calls owns the folder.
+void sweep_unfinished(const fs::path& folder) {
+    std::error_code failure;
+    fs::recursive_directory_iterator at(folder, failure), end;
+    for (; !failure && at != end; at.increment(failure))
+        if (at->path().native().ends_with(kUnfinished))
+            ::unlink(at->path().c_str());
+}
+
 /// Replaced by a rename, not synced: these are records, the store holds what must not be lost.
 void replace_link(const fs::path& target, const fs::path& name) {
-    fs::path beside = name;
-    beside += "." + random_hex(8) + ".tmp";
+    fs::path beside = name_beside(name);
     if (::symlink(target.c_str(), beside.c_str()) != 0)
         fail(name, "link", errno);
     if (::rename(beside.c_str(), name.c_str()) != 0) {
@@ -68,8 +83,7 @@ void replace_link(const fs::path& target, const fs::path& name) {
 }
 
 void write_quickly(const fs::path& file, std::string_view text) {
-    fs::path beside = file;
-    beside += "." + random_hex(8) + ".tmp";
+    fs::path beside = name_beside(file);
     int descriptor =
         ::open(beside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
     if (descriptor < 0)
@@ -242,6 +256,7 @@ RunFolder RunFolder::open(const fs::path& folder) {
     Lease lease = take_lease(place);
     std::error_code ignored;
     fs::remove(place / "cancel", ignored);
+    sweep_unfinished(place);
     return RunFolder(place, std::move(request), std::move(lease));
 }
 

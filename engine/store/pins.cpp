@@ -119,6 +119,7 @@ void Store::register_run(const fs::path& run_folder) const {
         absolute = absolute.parent_path();
     put_remembered(folder_, run_note(folder_, absolute), absolute.native());
     sweep_temporary(folder_, false);
+    sweep_published(folder_);
 }
 
 }  // namespace stillroom

@@ -18,6 +18,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::int64_t kWeek = 7 * 24 * 3600;
+constexpr std::size_t kMostManifest = std::size_t{256} << 20;
 
 }  // namespace
 
@@ -56,13 +57,39 @@ fs::path last_file(const fs::path& store, std::string_view stage, std::string_vi
 
 void remove_work(Work& work) {
     try {
+        fs::path mark = published_mark(work.folder);
         for (const std::string& name : list_folder(work.folder))
-            if (!name.starts_with("lease"))
+            if (!name.starts_with("lease") && name != mark.filename())
                 remove_tree(work.folder / name);
         work.lease.remove();
+        ::unlink(mark.c_str());
         ::rmdir(work.folder.c_str());
     } catch (const Error&) {
         work.lease.release();
+    }
+}
+
+fs::path published_mark(const fs::path& work) {
+    return work / "published";
+}
+
+void sweep_published(const fs::path& store) {
+    for (const std::string& key : list_folder(store / "work")) {
+        fs::path folder = store / "work" / key;
+        if (::rmdir(folder.c_str()) == 0)
+            continue;
+        try {
+            std::string made = read_file(published_mark(folder), 64);
+            if (sha256_hex(read_file(store / key / "manifest.json", kMostManifest)) != made)
+                continue;
+            Owner holder;
+            std::optional<Lease> lease = Lease::take(folder / "lease", holder);
+            if (!lease)
+                continue;
+            Work work{key, folder, std::move(*lease)};
+            remove_work(work);
+        } catch (const Error&) {  // not marked, or another engine was faster
+        }
     }
 }
 

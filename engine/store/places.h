@@ -29,8 +29,16 @@ std::filesystem::path last_file(const std::filesystem::path& store,
                                 std::string_view stage,
                                 std::string_view use);
 
-/// Removes a work folder, its lease last. What cannot be removed stays for `store gc`.
+/// Removes a work folder, its lease and its mark last. What cannot be removed stays for `store gc`.
 void remove_work(Work& work);
+
+/// In a work folder, made before its outputs become an entry: the SHA-256 of that entry's manifest.
+/// Where both are there nobody needs the work any more, whoever was stopped before he could remove
+/// it.
+std::filesystem::path published_mark(const std::filesystem::path& work);
+
+/// Removes work that has such a mark and that nobody holds, and empty work folders.
+void sweep_published(const std::filesystem::path& store);
 
 /// Takes a folder out of its place in one step, then removes it. False if it was not there.
 bool discard(const std::filesystem::path& store, const std::filesystem::path& folder);

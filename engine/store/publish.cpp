@@ -199,6 +199,7 @@ Manifest Store::publish(Work& work,
         seal_output(outputs / output.name, output.files);
     write_manifest(outputs / "manifest.json", text);
     seal_folder(outputs, false);
+    put_remembered(folder_, published_mark(work.folder), sha256_hex(text));
 
     fs::path target = entry(work.key);
     for (int tries = 0;; ++tries) {

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cstring>
 #include <thread>
@@ -158,6 +159,7 @@ std::optional<Work> Store::open_work(std::string_view key, Owner& holder) {
             for (const std::string& name : list_folder(folder))
                 if (name.starts_with("outputs"))
                     discard(folder_, folder / name);
+            ::unlink(published_mark(folder).c_str());
             make_folders(work.state());
             make_folders(work.outputs());
             return work;

@@ -169,7 +169,7 @@ public:
 
     /// What the run folder links to, stages/**/NAME -> <store>/<key>/NAME, is kept from now on;
     /// while its `lease` is held also all that is used meanwhile. Sweeps what dead engines left in
-    /// tmp/.
+    /// tmp/, and of work that they had published.
     void register_run(const std::filesystem::path& run_folder) const;
 
     std::vector<EntrySummary> entries() const;

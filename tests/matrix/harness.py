@@ -66,30 +66,58 @@ class Result:
         return self
 
 
+def scratch():
+    """Memory where there is some: the rows sync thousands of times, and what a disk adds is waiting."""
+    memory = "/dev/shm"
+    if os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 1 << 30:
+        return memory
+    return None
+
+
 class Bench:
     """What a row gets: the program, and how long it may take."""
 
     def __init__(self, program, plugins, shim, cases, source):
         self.program, self.plugins, self.shim, self.cases, self.source = program, plugins, shim, cases, source
         self.exhaustive = os.environ.get("STILLROOM_EXHAUSTIVE") == "1"
-        self.notes = []
+        self.notes, self.failures = [], []
 
     def note(self, text):
         self.notes.append(text)
 
     @contextlib.contextmanager
     def place(self, suffix="", base=None):
-        folder = pathlib.Path(tempfile.mkdtemp(prefix="stillroom-matrix-", suffix=suffix, dir=base)).resolve()
+        folder = pathlib.Path(tempfile.mkdtemp(prefix="stillroom-matrix-", suffix=suffix, dir=base or scratch())).resolve()
         try:
             yield Place(self, folder)
+        except BaseException:
+            if os.environ.get("STILLROOM_KEEP"):
+                print(f"kept: {folder}", flush=True)
+                folder = None
+            raise
         finally:
-            remove(folder)
+            if folder:
+                remove(folder)
 
     def need(self, tool):
         found = shutil.which(tool)
         if not found:
             raise Skipped(f"there is no {tool} here")
         return found
+
+    @contextlib.contextmanager
+    def trying(self):
+        """A long loop shows all that breaks, not the first alone: `with bench.trying():` around each turn, settle() at its end."""
+        try:
+            yield
+        except Failed as failure:
+            self.failures.append(str(failure))
+            if len(self.failures) == 10:
+                self.settle()
+
+    def settle(self):
+        failures, self.failures = self.failures, []
+        check(not failures, f"{len(failures)} broken promises\n" + "\n".join(failures))
 
     def sample(self, most, seconds_each, budget):
         """Which N of 1 ... most to try: all of them, or as many as the budget of seconds allows, evenly spread."""
@@ -214,11 +242,11 @@ class Place:
             there = {str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir()}
             check(there == listed, f"C1: {folder} holds {sorted(there ^ listed)} more or less than its manifest")
 
-    def check_clean(self):
+    def check_clean(self, what=""):
         """Nothing unfinished is left once all is done."""
         for name in ("work", "tmp"):
             left = [path for path in (self.store / name).rglob("*") if not path.is_dir()] if (self.store / name).is_dir() else []
-            check(not left, f"left behind in the store: {', '.join(str(path.relative_to(self.store)) for path in left[:5])}")
+            check(not left, f"{what}: left behind in the store: {', '.join(str(path.relative_to(self.store)) for path in left[:5])}")
 
     def events(self, run):
         lines = (pathlib.Path(run) / "events.jsonl").read_text(encoding="utf-8").splitlines()
