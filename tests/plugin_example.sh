@@ -57,6 +57,15 @@ says 'its help is shown' 'shorter words do not count'
 ok 'the recipe is checked' "$program" check recipe.yaml
 "$program" check recipe.yaml stages.second.shortest=0 >"$scratch/said" 2>&1 || :
 says 'its bounds hold' 'shortest'
+ok 'the recipe runs' "$program" run recipe.yaml
+"$program" run recipe.yaml >"$scratch/said" 2>&1 || :
+says 'what it made is used again' '0 stages run'
+"$program" do words.count --json file=first.txt >"$scratch/said" 2>&1 || :
+says 'the stage runs by itself' '"ok": true'
+chmod 0777 build
+"$program" run recipe.yaml stages.second.shortest=9 >"$scratch/said" 2>&1 && code=0 || code=$?
+ok 'what anybody may write is not opened' [ "$code" = 10 ]
+chmod 0755 build
 
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

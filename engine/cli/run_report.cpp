@@ -33,6 +33,11 @@ const Node& node_at(const Node& root, const std::string& key) {
 void add_failure(Command& command, const PlannedJob& job, const StageOutcome& outcome) {
     const CheckedStage& stage = job.plan.graph.stages[outcome.stage.stage];
     const StageEnd& end = outcome.end;
+    std::string_view what = end.message;
+    std::string prefix = fmt::format("stage '{}' ", outcome.stage.name);
+    bool names_itself = what.starts_with(prefix);  // "stage 'x' crashed with SIGSEGV"
+    if (names_itself)
+        what.remove_prefix(prefix.size());
     Span where = stage.where;
     if (!end.key.empty()) {
         const Node& node = node_at(*stage.settings, end.key);
@@ -41,10 +46,11 @@ void add_failure(Command& command, const PlannedJob& job, const StageOutcome& ou
     }
     Diagnostic& problem = command.diagnostics.error(0,
                                                     where,
-                                                    fmt::format("stage '{}' ({}) failed: {}",
+                                                    fmt::format("stage '{}' ({}) {}{}",
                                                                 outcome.stage.name,
                                                                 stage.use,
-                                                                escape_controls(end.message)));
+                                                                names_itself ? "" : "failed: ",
+                                                                escape_controls(what)));
     problem.exits(end.exit_code);
     if (!end.key.empty())
         problem.at_key("stages." + stage.name + "." + end.key);
@@ -66,12 +72,10 @@ std::string type_of(const CheckedStage& stage, const std::string& output) {
     return "";
 }
 
-void write_outputs(JsonWriter& out,
-                   const PlannedJob& job,
-                   const std::map<std::string, Feed>& outputs) {
+void write_outputs(JsonWriter& out, const PlannedJob& job) {
     const Graph& graph = job.plan.graph;
     out.key("outputs"), out.begin_object();
-    for (const auto& [name, feed] : outputs)
+    for (const auto& [name, feed] : graph.outputs)
         for (std::size_t stage = 0; stage < graph.stages.size(); ++stage) {
             if (graph.stages[stage].name != feed.stage)
                 continue;
@@ -174,7 +178,6 @@ std::string with_origins(const Node& root, const Sources& sources) {
 
 void report_run(Command& command,
                 const RunFolder& folder,
-                const std::vector<Checked>& checked,
                 const std::vector<PlannedJob>& jobs,
                 const Outcome& outcome,
                 bool swept) {
@@ -186,7 +189,7 @@ void report_run(Command& command,
         out.begin_object();
         out.key("run"), out.string(folder.path().string());
         if (!swept) {
-            write_outputs(out, jobs.front(), checked.front().outputs);
+            write_outputs(out, jobs.front());
             write_stages(out, outcome, 0);
         } else {
             out.key("jobs"), out.begin_array();
@@ -197,7 +200,7 @@ void report_run(Command& command,
                 for (const std::string& text : jobs[job].overrides)
                     out.string(text);
                 out.end_array();
-                write_outputs(out, jobs[job], checked[job].outputs);
+                write_outputs(out, jobs[job]);
                 write_stages(out, outcome, job);
                 out.end_object();
             }

@@ -24,7 +24,6 @@ private:
 /// fault or of the stage. Sets the exit code.
 void report_run(Command& command,
                 const RunFolder& folder,
-                const std::vector<Checked>& checked,
                 const std::vector<PlannedJob>& jobs,
                 const Outcome& outcome,
                 bool swept);

@@ -17,6 +17,7 @@
 #include "engine/plan/describe.h"
 #include "engine/plan/estimate.h"
 #include "engine/plan/report.h"
+#include "engine/recipe/settings.h"
 #include "engine/run/describe_runner.h"
 #include "engine/run/journal.h"
 #include "engine/run/runners.h"
@@ -106,7 +107,13 @@ bool RunSession::prepare(const RunRequest& asked) {
     store_.emplace(store_of(command_));
     for (CheckedJob& job : all.jobs) {
         PlanOptions options = planning(asked);
-        Plan plan = make_plan(build_graph(job.checked), *store_, options, diagnostics);
+        Graph graph = build_graph(job.checked);
+        if (asked.verb == "do")  // no recipe names them
+            for (const CheckedStage& stage : graph.stages)
+                for (const OutputDeclaration& output : stage.type->outputs)
+                    if (has_output(output, *stage.settings))
+                        graph.outputs[output.name] = {stage.name, output.name, {}};
+        Plan plan = make_plan(std::move(graph), *store_, options, diagnostics);
         checked_.push_back(std::move(job.checked));
         jobs_.push_back({std::move(job.id), std::move(job.overrides), std::move(plan)});
     }
@@ -356,7 +363,7 @@ void RunSession::carry_out(const RunFolder& folder) {
     view->first_lines(ranks_line(ranks_), launch_, folder.path(), store_->folder(), chosen_);
     Outcome outcome = execute(jobs_, chosen_, desk, *runner_, observers, options);
     journal.run_ended(outcome.exit_code);
-    report_run(command_, folder, checked_, jobs_, outcome, swept_);
+    report_run(command_, folder, jobs_, outcome, swept_);
     view->last_lines(outcome, folder.path());
     if (folder.request().verb == "do" && !command_.json())
         command_.text = stage_texts.text();

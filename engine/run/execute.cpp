@@ -345,6 +345,7 @@ void Execution::finished(std::size_t task, const Made& made) {
     }
     stage.state = StageState::cached;
     outcome.state = "run";
+    outcome.reason = stage.reason;
     observer_.ended(refs_[task], stage, made);
     scheduler_.done(task);
 }

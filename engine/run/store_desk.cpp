@@ -3,6 +3,7 @@
 #include "engine/base/error.h"
 #include "engine/plan/describe.h"
 #include "engine/plan/key.h"
+#include "engine/recipe/settings.h"
 #include "engine/schema/catalog.h"
 
 #include <fmt/format.h>
@@ -154,6 +155,10 @@ std::optional<Job> StoreDesk::begin(const PlannedJob& job,
     std::optional<Work> work = store_.open_work(planned.key, owner);
     if (!work) {
         holder = fmt::format("process {} on {}", owner.pid, owner.host);
+        std::lock_guard lock(mutex_);
+        for (const auto& [name, mine] : works_)
+            if (mine.key == planned.key)
+                holder = name;  // another job of the sweep makes the same
         return std::nullopt;
     }
     Job out;
@@ -170,8 +175,7 @@ std::optional<Job> StoreDesk::begin(const PlannedJob& job,
     make_folder(work->outputs());
     make_folder(work->state());
     for (const OutputDeclaration& output : checked.type->outputs) {
-        NodePtr with = output.only_with.empty() ? nullptr : checked.settings->get(output.only_with);
-        if (!output.only_with.empty() && (!with || with->is_null()))
+        if (!has_output(output, *checked.settings))
             continue;
         fs::path folder = work->outputs() / output.name;
         make_empty(folder);
