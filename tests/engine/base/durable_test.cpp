@@ -54,7 +54,7 @@ TEST_CASE("a write that fails names the path and why, and leaves nothing") {
     CHECK(list_folder(folder.path).size() == 1);
     CHECK(message_of([&] {
               write_file(folder.path / "none" / "a", "x");
-          }).find("none/a: No such file or directory") == std::string::npos);
+          }).find("none/a: No such file or directory") != std::string::npos);
     CHECK(message_of([&] { make_folders("/proc/none/a"); }).find("cannot write /proc/none") == 0);
 }
 
