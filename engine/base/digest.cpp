@@ -1,5 +1,6 @@
 #include "engine/base/digest.h"
 
+#include "engine/base/chunk_hash.h"
 #include "engine/base/descriptor.h"
 #include "engine/base/durable.h"
 #include "engine/base/error.h"
@@ -216,6 +217,8 @@ public:
     std::vector<FileRecord> run(unsigned threads) {
         std::vector<std::thread> others;
         std::uint64_t most = std::min<std::uint64_t>(std::max(threads, 1U), total_);
+        if (bytes_ < kMuch)
+            most = 1;  // done before another thread has begun
         for (std::uint64_t i = 1; i < most; ++i)
             others.emplace_back([this] { work(); });
         work();
@@ -413,6 +416,13 @@ std::string RunningDigest::hex() {
     Sha256 whole(0);
     whole.add(state_->done.data(), state_->done.size() * sizeof(Hash));
     return stillroom::hex(whole.take());
+}
+
+std::string chunk_hash(std::string_view chunk) {
+    Sha256 hasher(chunk.size());
+    hasher.add(chunk.data(), chunk.size());
+    Hash hash = hasher.take();
+    return std::string(reinterpret_cast<const char*>(hash.data()), hash.size());
 }
 
 std::string digest_of(std::string_view bytes) {

@@ -1,8 +1,17 @@
+// Plain code, and the same rounds by the processor's own instructions where it has them (x86 since
+// about 2017): those are eight times faster, and the hash of a file of megabytes costs as much as
+// reading it. libcrypto has them too, but takes three milliseconds to open.
+
 #include "engine/base/sha256.h"
 
 #include <algorithm>
 #include <bit>
 #include <cstring>
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#include <immintrin.h>
+#endif
 
 namespace stillroom {
 namespace {
@@ -19,6 +28,7 @@ constexpr std::array<std::uint32_t, 64> kRoots = {
     0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
 
 using State = std::array<std::uint32_t, 8>;
+constexpr std::size_t kBlock = 64;
 
 void add_block(State& state, const unsigned char* block) {
     std::array<std::uint32_t, 64> words{};
@@ -44,11 +54,78 @@ void add_block(State& state, const unsigned char* block) {
         state[i] += sum[i];
 }
 
+void add_plainly(State& state, const unsigned char* blocks, std::size_t count) {
+    for (; count > 0; --count, blocks += kBlock)
+        add_block(state, blocks);
+}
+
+#if defined(__x86_64__)
+/// Four rounds a step; the state lies as the instructions want it, {a b e f} and {c d g h}.
+__attribute__((target("sha,sse4.1"))) void add_by_instructions(State& state,
+                                                               const unsigned char* blocks,
+                                                               std::size_t count) {
+    const __m128i big_endian = _mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203);
+    auto* halves = reinterpret_cast<__m128i*>(state.data());
+    __m128i cdab = _mm_shuffle_epi32(_mm_loadu_si128(halves), 0xb1);
+    __m128i efgh = _mm_shuffle_epi32(_mm_loadu_si128(halves + 1), 0x1b);
+    __m128i abef = _mm_alignr_epi8(cdab, efgh, 8);
+    __m128i cdgh = _mm_blend_epi16(efgh, cdab, 0xf0);
+    for (; count > 0; --count, blocks += kBlock) {
+        const __m128i abef_before = abef, cdgh_before = cdgh;
+        __m128i words[4];  // the next sixteen of the schedule, a ring
+        for (int i = 0; i < 4; ++i)
+            words[i] = _mm_shuffle_epi8(
+                _mm_loadu_si128(reinterpret_cast<const __m128i*>(blocks) + i), big_endian);
+#pragma GCC unroll 16
+        for (int i = 0; i < 16; ++i) {
+            const __m128i& second = words[(i + 1) % 4];
+            const __m128i& third = words[(i + 2) % 4];
+            const __m128i& fourth = words[(i + 3) % 4];
+            __m128i& first = words[i % 4];
+            const auto* roots = reinterpret_cast<const __m128i*>(kRoots.data()) + i;
+            __m128i sum = _mm_add_epi32(first, _mm_loadu_si128(roots));
+            cdgh = _mm_sha256rnds2_epu32(cdgh, abef, sum);
+            abef = _mm_sha256rnds2_epu32(abef, cdgh, _mm_shuffle_epi32(sum, 0x0e));
+            if (i < 12)
+                first = _mm_sha256msg2_epu32(_mm_add_epi32(_mm_sha256msg1_epu32(first, second),
+                                                           _mm_alignr_epi8(fourth, third, 4)),
+                                             fourth);
+        }
+        abef = _mm_add_epi32(abef, abef_before);
+        cdgh = _mm_add_epi32(cdgh, cdgh_before);
+    }
+    __m128i feba = _mm_shuffle_epi32(abef, 0x1b);
+    __m128i dchg = _mm_shuffle_epi32(cdgh, 0xb1);
+    _mm_storeu_si128(halves, _mm_blend_epi16(feba, dchg, 0xf0));
+    _mm_storeu_si128(halves + 1, _mm_alignr_epi8(dchg, feba, 8));
+}
+
+bool has_instructions() {
+    constexpr unsigned kSse41 = 1u << 19, kSha = 1u << 29;
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    return __get_cpuid(1, &a, &b, &c, &d) && (c & kSse41) != 0 &&
+           __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & kSha) != 0;
+}
+
+#endif
+
+using Rounds = void (*)(State&, const unsigned char*, std::size_t);
+
+Rounds fastest_rounds() {
+#if defined(__x86_64__)
+    static const bool by_instructions = has_instructions();
+    if (by_instructions)
+        return add_by_instructions;
+#endif
+    return add_plainly;
+}
+
 }  // namespace
 
 // The fractional parts of the square roots of the first 8 primes.
-PlainSha256::PlainSha256()
-    : state_{0x6a09e667,
+PlainSha256::PlainSha256(Sha256Code code)
+    : rounds_(code == Sha256Code::portable ? add_plainly : fastest_rounds()),
+      state_{0x6a09e667,
              0xbb67ae85,
              0x3c6ef372,
              0xa54ff53a,
@@ -62,8 +139,9 @@ void PlainSha256::add(std::string_view bytes) {
     count_ += bytes.size();
     while (!bytes.empty()) {
         if (filled == 0 && bytes.size() >= block_.size()) {
-            add_block(state_, reinterpret_cast<const unsigned char*>(bytes.data()));
-            bytes.remove_prefix(block_.size());
+            std::size_t whole = bytes.size() / kBlock;
+            rounds_(state_, reinterpret_cast<const unsigned char*>(bytes.data()), whole);
+            bytes.remove_prefix(whole * kBlock);
             continue;
         }
         std::size_t most = std::min(bytes.size(), block_.size() - filled);
@@ -71,7 +149,7 @@ void PlainSha256::add(std::string_view bytes) {
         bytes.remove_prefix(most);
         filled += most;
         if (filled == block_.size()) {
-            add_block(state_, block_.data());
+            rounds_(state_, block_.data(), 1);
             filled = 0;
         }
     }
@@ -87,7 +165,8 @@ PlainSha256::Hash PlainSha256::take() {
     Hash hash{};
     for (std::size_t i = 0; i < hash.size(); ++i)
         hash[i] = static_cast<unsigned char>(state_[i / 4] >> (24 - 8 * (i % 4)));
-    *this = PlainSha256();
+    state_ = PlainSha256().state_;
+    count_ = 0;
     return hash;
 }
 

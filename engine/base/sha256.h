@@ -3,6 +3,7 @@
 #include "engine/base/api.h"
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -13,17 +14,23 @@ namespace stillroom {
 /// kilobytes: plain code that needs no library. Files are hashed by digest.h.
 STILLROOM_API std::string sha256_hex(std::string_view bytes);
 
+/// The processor's own instructions where it has them, or plain code: for tests.
+enum class Sha256Code { fastest, portable };
+
 /// The same of bytes that come in pieces.
 class STILLROOM_API PlainSha256 {
 public:
     using Hash = std::array<unsigned char, 32>;
 
-    PlainSha256();
+    explicit PlainSha256(Sha256Code code = Sha256Code::fastest);
     void add(std::string_view bytes);
     Hash take();  ///< of all since it was made, or since the last take()
 
 private:
-    std::array<std::uint32_t, 8> state_{};
+    using State = std::array<std::uint32_t, 8>;
+
+    void (*rounds_)(State&, const unsigned char*, std::size_t);  ///< adds whole blocks
+    State state_;
     std::array<unsigned char, 64> block_{};
     std::uint64_t count_ = 0;
 };

@@ -1,5 +1,6 @@
 #include "engine/plugin/output_file.h"
 
+#include "engine/base/chunk_hash.h"
 #include "engine/base/digest.h"
 #include "engine/base/error.h"
 #include "engine/base/sha256.h"
@@ -11,7 +12,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 #include <deque>
 #include <future>
@@ -21,18 +21,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::size_t kMost = 4;  // chunks that are hashed while the next one is filled
-
-/// The 32 bytes.
-std::string hash_of(std::string_view bytes) {
-    std::string hex = sha256_hex(bytes);
-    std::string out;
-    for (std::size_t i = 0; i + 1 < hex.size(); i += 2) {
-        unsigned byte = 0;
-        std::from_chars(hex.data() + i, hex.data() + i + 2, byte, 16);
-        out += static_cast<char>(byte);
-    }
-    return out;
-}
 
 }  // namespace
 
@@ -64,7 +52,7 @@ struct OutputFile::State {
         while (hashing.size() >= at_once)
             take_hash();
         hashing.push_back(
-            std::async(std::launch::async, [full = chunk] { return hash_of(*full); }));
+            std::async(std::launch::async, [full = chunk] { return chunk_hash(*full); }));
         std::string_view rest = *chunk;
         while (!rest.empty()) {
             ssize_t count = ::write(descriptor, rest.data(), rest.size());

@@ -2,7 +2,11 @@
 
 #include <doctest/doctest.h>
 
+#include <string>
+
+using stillroom::PlainSha256;
 using stillroom::sha256_hex;
+using stillroom::Sha256Code;
 
 // The first three are FIPS 180-4's own; the others are from coreutils' sha256sum.
 TEST_CASE("SHA-256 agrees with published digests around every padding length") {
@@ -26,4 +30,21 @@ TEST_CASE("SHA-256 agrees with published digests around every padding length") {
           "000b48d4edf0fa7bee3c6236ecd2785baa5db4eeb8bb54341b029e0d9fa5fb0c");
     CHECK(sha256_hex(std::string(120, 'x')) ==
           "13f05a0b594787f5ecd315edc96141bd3243203d1b7d4f0836f37308b276ba98");
+}
+
+TEST_CASE("plain code and the processor's own instructions give the same hash") {
+    std::string bytes;
+    for (std::size_t size = 0; size < 1000; ++size) {
+        PlainSha256 fastest, portable(Sha256Code::portable);
+        std::size_t cut = size * 7 % (size + 1);
+        for (PlainSha256* hash : {&fastest, &portable}) {
+            hash->add(std::string_view(bytes).substr(0, cut));
+            hash->add(std::string_view(bytes).substr(cut));
+        }
+        REQUIRE(fastest.take() == portable.take());
+        portable.add("abc");
+        fastest.add("abc");
+        REQUIRE(fastest.take() == portable.take());  // and again, after a take
+        bytes.push_back(static_cast<char>(size * 131 >> 2));
+    }
 }
