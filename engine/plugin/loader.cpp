@@ -2,7 +2,7 @@
 
 // What is checked is what is loaded. The path is resolved once; then the folder is opened and
 // everything goes through its descriptor: the file is opened in it, looked at by its descriptor,
-// hashed through it, and loaded as /proc/self/fd/FOLDER/NAME. A link that is turned elsewhere
+// read through it, and loaded as /proc/self/fd/FOLDER/NAME. A link that is turned elsewhere
 // meanwhile, or a folder that is renamed, changes nothing, and nobody else may write in the folder.
 // (Not /proc/self/fd/FILE: the loader takes the folder of that name as $ORIGIN, and a library that
 // a plugin brings along would not be found.) The folder's descriptor stays open, as the module
@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -81,46 +82,114 @@ void check_owner(const fs::path& file,
                "only plugins of yours, or of root, are opened: copy it to a folder of your own");
 }
 
-std::string contents(const fs::path& file, int fd, off_t size) {
-    if (size > kLargestModule)
-        refuse(file, fmt::format("{} bytes are over the limit of {}", size, kLargestModule), "");
-    std::string text(static_cast<std::size_t>(size), '\0');
-    std::size_t filled = 0;
-    while (filled < text.size()) {
-        ssize_t count = ::read(fd, text.data() + filled, text.size() - filled);
-        if (count < 0 && errno == EINTR)
-            continue;
-        if (count <= 0)
-            refuse(file, count < 0 ? std::strerror(errno) : "it shrank while it was read", "");
-        filled += static_cast<std::size_t>(count);
+/// The module as far as it must be read before it may be opened.
+class Module {
+public:
+    Module(const fs::path& file, int fd, off_t size)
+        : file_(file),
+          fd_(fd),
+          size_(static_cast<std::uint64_t>(size)) {
+        if (size > kLargestModule)
+            refuse(
+                file, fmt::format("{} bytes are over the limit of {}", size, kLargestModule), "");
     }
-    return text;
-}
 
-/// The system's loader maps what the headers say, and dies of a file that was cut short.
-void check_module(const fs::path& file, std::string_view bytes) {
-    constexpr std::string_view kHint = "a plugin is a shared module, built with meson or g++";
-    if (!bytes.starts_with(std::string_view(ELFMAG, SELFMAG)))
-        refuse(file, "it is no ELF file", std::string(kHint));
-    ElfW(Ehdr) header{};
-    if (bytes.size() < sizeof header)
-        refuse(file, "it was cut short", std::string(kHint));
-    std::memcpy(&header, bytes.data(), sizeof header);
-    if (header.e_type != ET_DYN || header.e_ident[EI_CLASS] != (sizeof(void*) == 8 ? 2 : 1) ||
-        header.e_phentsize != sizeof(ElfW(Phdr)))
-        refuse(file, "it is no shared module of this machine", std::string(kHint));
-    auto within = [&](std::uint64_t begin, std::uint64_t size) {
-        return begin <= bytes.size() && size <= bytes.size() - begin;
-    };
-    bool whole = within(header.e_phoff, std::uint64_t{header.e_phnum} * sizeof(ElfW(Phdr)));
-    for (std::size_t i = 0; whole && i < header.e_phnum; ++i) {
-        ElfW(Phdr) part{};
-        std::memcpy(&part, bytes.data() + header.e_phoff + i * sizeof part, sizeof part);
-        whole = within(part.p_offset, part.p_filesz);
+    /// The system's loader maps what the headers say, and dies of a file that was cut short.
+    void check() {
+        constexpr std::string_view kHint = "a plugin is a shared module, built with meson or g++";
+        std::string begin = part(0, std::min<std::uint64_t>(size_, sizeof(ElfW(Ehdr))));
+        if (!begin.starts_with(std::string_view(ELFMAG, SELFMAG)))
+            refuse(file_, "it is no ELF file", std::string(kHint));
+        ElfW(Ehdr) header{};
+        if (begin.size() < sizeof header)
+            refuse(file_, "it was cut short", std::string(kHint));
+        std::memcpy(&header, begin.data(), sizeof header);
+        if (header.e_type != ET_DYN || header.e_ident[EI_CLASS] != (sizeof(void*) == 8 ? 2 : 1) ||
+            header.e_phentsize != sizeof(ElfW(Phdr)))
+            refuse(file_, "it is no shared module of this machine", std::string(kHint));
+        std::uint64_t bytes = std::uint64_t{header.e_phnum} * sizeof(ElfW(Phdr));
+        bool whole = lies_within(header.e_phoff, bytes);
+        if (whole) {
+            std::string table = part(header.e_phoff, bytes);
+            parts_.resize(header.e_phnum);
+            std::memcpy(parts_.data(), table.data(), table.size());
+        }
+        for (const ElfW(Phdr) & one : parts_)
+            whole = whole && lies_within(one.p_offset, one.p_filesz);
+        if (!whole)
+            refuse(file_, "it was cut short", "copy or build it again");
     }
-    if (!whole)
-        refuse(file, "it was cut short", "copy or build it again");
-}
+
+    /// The linker's build id, which it works out from all that it writes; of a module without one
+    /// the SHA-256 of the file. A module with its debugging information may be hundreds of
+    /// megabytes, and every worker opens one.
+    std::string build() {
+        for (const ElfW(Phdr) & one : parts_)
+            if (one.p_type == PT_NOTE && one.p_filesz <= kLargestNotes)
+                if (std::string id = build_id(part(one.p_offset, one.p_filesz)); !id.empty())
+                    return id;
+        PlainSha256 hash;
+        for (std::uint64_t at = 0; at < size_; at += kPiece)
+            hash.add(part(at, std::min<std::uint64_t>(kPiece, size_ - at)));
+        return hex(hash.take());
+    }
+
+private:
+    static constexpr std::uint64_t kLargestNotes = 1 << 16;
+    static constexpr std::uint64_t kPiece = 1 << 20;
+
+    bool lies_within(std::uint64_t begin, std::uint64_t bytes) const {
+        return begin <= size_ && bytes <= size_ - begin;
+    }
+
+    template <class Bytes>
+    static std::string hex(const Bytes& bytes) {
+        std::string text;
+        for (auto byte : bytes)
+            text += fmt::format("{:02x}", static_cast<unsigned char>(byte));
+        return text;
+    }
+
+    std::string part(std::uint64_t begin, std::uint64_t bytes) const {
+        std::string text(bytes, '\0');
+        std::size_t filled = 0;
+        while (filled < text.size()) {
+            ssize_t count = ::pread(fd_,
+                                    text.data() + filled,
+                                    text.size() - filled,
+                                    static_cast<off_t>(begin + filled));
+            if (count < 0 && errno == EINTR)
+                continue;
+            if (count <= 0)
+                refuse(file_, count < 0 ? std::strerror(errno) : "it shrank while it was read", "");
+            filled += static_cast<std::size_t>(count);
+        }
+        return text;
+    }
+
+    /// Of notes one after the other, each part filled up to four bytes, the one named GNU.
+    static std::string build_id(std::string_view notes) {
+        auto filled_up = [](std::uint64_t size) { return (size + 3) / 4 * 4; };
+        ElfW(Nhdr) note{};
+        while (notes.size() >= sizeof note) {
+            std::memcpy(&note, notes.data(), sizeof note);
+            std::uint64_t name = filled_up(note.n_namesz), all = name + filled_up(note.n_descsz);
+            notes.remove_prefix(sizeof note);
+            if (all > notes.size())
+                return "";
+            if (note.n_type == NT_GNU_BUILD_ID &&
+                notes.substr(0, note.n_namesz) == std::string_view("GNU", 4))
+                return hex(notes.substr(name, note.n_descsz));
+            notes.remove_prefix(all);
+        }
+        return "";
+    }
+
+    const fs::path& file_;
+    int fd_;
+    std::uint64_t size_;
+    std::vector<ElfW(Phdr)> parts_;
+};
 
 bool same_file(const struct stat& a, const struct stat& b) {
     return a.st_dev == b.st_dev && a.st_ino == b.st_ino && a.st_size == b.st_size &&
@@ -186,11 +255,9 @@ std::shared_ptr<const Plugin> Plugin::open(const fs::path& file) {
     check_owner(file, real, status, "it");
     check_owner(file, real.parent_path(), status_of(file, folder.get()), "its folder");
 
-    std::string bytes = contents(file, module.get(), status.st_size);
-    check_module(file, bytes);
-    std::string build = sha256_hex(bytes);
-    bytes.clear();
-    bytes.shrink_to_fit();
+    Module contents(file, module.get(), status.st_size);
+    contents.check();
+    std::string build = contents.build();
 
     std::string path = fmt::format("/proc/self/fd/{}/{}", folder.get(), name);
     void* handle = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);

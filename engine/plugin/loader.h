@@ -24,7 +24,7 @@ public:
     const std::filesystem::path& file() const { return file_; }
     const std::string& name() const { return name_; }
     const std::string& version() const { return version_; }
-    const std::string& build() const { return build_; }  ///< SHA-256 of the file
+    const std::string& build() const { return build_; }  ///< build id, else SHA-256 of the file
     std::vector<std::string> stages() const { return registry_.stages(); }
 
     /// See Registry::make. `settings`: as JSON, checked.
