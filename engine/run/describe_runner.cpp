@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <unordered_map>
 
 namespace stillroom {
 namespace fs = std::filesystem;
@@ -115,14 +116,13 @@ private:
     TemporaryFolder folder_;
     DescribeJob job_;
     std::vector<DescribeAnswer> answers_;
+    std::unordered_map<std::string, std::size_t> index_;  ///< of answers_, by stage
     std::map<std::string, std::map<std::string, double>> costs_;
 };
 
 DescribeAnswer* Asking::answer_of(const std::string& stage) {
-    for (DescribeAnswer& answer : answers_)
-        if (answer.stage == stage)
-            return &answer;
-    return nullptr;
+    auto found = index_.find(stage);
+    return found == index_.end() ? nullptr : &answers_[found->second];
 }
 
 void Asking::hear(const Record& record) {
@@ -160,8 +160,10 @@ void Asking::blame(const RankFacts& facts) {
 }
 
 std::vector<DescribeAnswer> Asking::ask() {
-    for (const DescribeStage& stage : job_.stages)
+    for (const DescribeStage& stage : job_.stages) {
+        index_.emplace(stage.name, answers_.size());
         answers_.push_back({stage.name, std::nullopt, std::nullopt});
+    }
     fs::path file = folder_.path() / "request.json";
     std::ofstream(file, std::ios::binary) << describe_job_text(job_);
     fs::path output = folder_.path() / "out";

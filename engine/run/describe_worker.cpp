@@ -11,6 +11,8 @@
 
 #include <cstdlib>
 #include <set>
+#include <string_view>
+#include <unordered_map>
 
 namespace stillroom {
 namespace fs = std::filesystem;
@@ -18,19 +20,24 @@ namespace {
 
 constexpr double kBeat = 2;
 
-/// What a stage sees before anything runs.
+using StageIndex = std::unordered_map<std::string_view, std::size_t>;
+
+/// What a stage sees before anything runs. A skeleton's folder is made when somebody asks for it:
+/// most stages of a large recipe leave none.
 class PlanningContext final : public DescribeContext {
 public:
-    PlanningContext(const DescribeJob& job, std::size_t stage, RecordWriter& records)
+    PlanningContext(const DescribeJob& job,
+                    const StageIndex& numbers,
+                    std::size_t stage,
+                    RecordWriter& records)
         : job_(job),
+          numbers_(numbers),
           index_(stage),
           stage_(job.stages[stage]),
           records_(records) {
         for (const auto& [port, inputs] : stage_.inputs)
             for (const DescribeInput& input : inputs)
                 inputs_[port].push_back(folder_of(input));
-        for (const std::string& output : stage_.outputs)
-            fs::create_directories(skeleton_folder(job_, index_, output));
     }
 
     bool has(std::string_view port) const override { return !inputs(port).empty(); }
@@ -42,7 +49,7 @@ public:
     fs::path output(std::string_view name) const override {
         for (const std::string& output : stage_.outputs)
             if (output == name)
-                return skeleton_folder(job_, index_, output);
+                return made(skeleton_folder(job_, index_, output));
         throw Error({}, fmt::format("the stage has no output '{}'", name)).exit_code(kExitInternal);
     }
     bool given(std::string_view setting) const override { return was_given(stage_.given, setting); }
@@ -80,14 +87,20 @@ private:
     fs::path folder_of(const DescribeInput& input) const {
         if (input.stage.empty())
             return input.path;
-        for (std::size_t i = 0; i < index_; ++i)
-            if (job_.stages[i].name == input.stage)
-                return skeleton_folder(job_, i, input.output);
+        auto number = numbers_.find(input.stage);
+        if (number != numbers_.end() && number->second < index_)
+            return made(skeleton_folder(job_, number->second, input.output));
         throw Error({}, fmt::format("'{}' does not stand before it", input.stage))
             .exit_code(kExitInternal);
     }
 
+    static fs::path made(fs::path folder) {
+        fs::create_directories(folder);
+        return folder;
+    }
+
     const DescribeJob& job_;
+    const StageIndex& numbers_;
     std::size_t index_;
     const DescribeStage& stage_;
     RecordWriter& records_;
@@ -103,9 +116,13 @@ bool stands_on(const DescribeStage& stage, const std::set<std::string>& refused)
     return false;
 }
 
-void describe(const DescribeJob& job, std::size_t index, Plugins& plugins, RecordWriter& records) {
+void describe(const DescribeJob& job,
+              const StageIndex& numbers,
+              std::size_t index,
+              Plugins& plugins,
+              RecordWriter& records) {
     const DescribeStage& stage = job.stages[index];
-    PlanningContext context(job, index, records);
+    PlanningContext context(job, numbers, index, records);
     JsonWriter settings;
     write_json(settings, *stage.settings);
     plugins.of_stage(stage.use).make_stage(stage.use, settings.text())->describe(context);
@@ -120,6 +137,9 @@ int describe_stages(const fs::path& file) {
     RecordWriter records(job.records);
     Pulse pulse(records, {}, kBeat, [] {});
     Plugins plugins(job.plugins);
+    StageIndex numbers;
+    for (std::size_t i = 0; i < job.stages.size(); ++i)
+        numbers.emplace(job.stages[i].name, i);
     std::set<std::string> refused;
     for (std::size_t i = 0; i < job.stages.size(); ++i) {
         const DescribeStage& stage = job.stages[i];
@@ -128,7 +148,7 @@ int describe_stages(const fs::path& file) {
             continue;
         }
         try {
-            describe(job, i, plugins, records);
+            describe(job, numbers, i, plugins, records);
         } catch (...) {
             refused.insert(stage.name);
             Record result = failed_result(std::current_exception());

@@ -244,9 +244,14 @@ void StoreDesk::check_inputs(const PlannedJob& job,
     auto threads = static_cast<unsigned>(std::max(1, options_.launch.cores));
     for (const auto& [port, paths] : [&] {
              std::map<std::string, std::vector<fs::path>> inputs;
-             for (const Edge& edge : plan.graph.edges)
-                 if (edge.to == stage.stage && !edge.output.empty())
-                     inputs[edge.port].push_back(plan.stages[edge.from].paths.at(edge.output));
+             const std::vector<Edge>& edges = plan.graph.edges;
+             auto edge = std::lower_bound(
+                 edges.begin(), edges.end(), stage.stage, [](const Edge& one, std::size_t to) {
+                     return one.to < to;
+                 });
+             for (; edge != edges.end() && edge->to == stage.stage; ++edge)
+                 if (!edge->output.empty())
+                     inputs[edge->port].push_back(plan.stages[edge->from].paths.at(edge->output));
              return inputs;
          }()) {
         for (const fs::path& path : paths) {
