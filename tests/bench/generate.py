@@ -24,6 +24,20 @@ def many_stages(count):
     return "\n".join(lines) + "\n"
 
 
+ROW, EACH = 100, 3  # of noops
+
+
+def noops(count):
+    """Rows of stages that do nothing, each after three of the row before it."""
+    lines = ["recipe: noops", "stages:"]
+    for number in range(count):
+        row, column = divmod(number, ROW)
+        before = ", ".join(f"s{(row - 1) * ROW + (column + k) % ROW:05}" for k in range(EACH))
+        after = f", after: [{before}]" if row else ""
+        lines.append(f"  s{number:05}: {{use: toy.noop, name: s{number:05}{after}}}")
+    return "\n".join(lines) + "\n"
+
+
 def of_size(size):
     """A recipe of just under `size` bytes: stages, notes in each and references, in constant shares."""
     head = many_stages(2).replace("outputs: {model: teacher}\n", "")
