@@ -42,7 +42,7 @@ class Bench:
         return path
 
     def words(self, count, store):
-        return [self.program, "run", self.recipe(count), "--store", self.folder / store]
+        return [self.program, "run", self.recipe(count), "--store", self.folder / store, "--limit", "nodes=1000000"]
 
     def run(self, count, store):
         one = measure.run(self.words(count, store), self.environment)
