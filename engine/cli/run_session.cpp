@@ -19,6 +19,7 @@
 #include "engine/plan/report.h"
 #include "engine/recipe/settings.h"
 #include "engine/run/describe_runner.h"
+#include "engine/run/inject.h"
 #include "engine/run/journal.h"
 #include "engine/run/runners.h"
 #include "engine/run/signals.h"
@@ -117,7 +118,7 @@ bool RunSession::prepare(const RunRequest& asked) {
         checked_.push_back(std::move(job.checked));
         jobs_.push_back({std::move(job.id), std::move(job.overrides), std::move(plan)});
     }
-    return diagnostics.ok() && choose(asked) && ask_stages() && find_ranks();
+    return diagnostics.ok() && check_faults() && choose(asked) && ask_stages() && find_ranks();
 }
 
 /// Finds who starts the ranks, and that there are enough for every stage that may run.
@@ -130,10 +131,35 @@ bool RunSession::find_ranks() {
             }
     RunnerOptions options;
     options.agents = &agents_;
-    options.stop = [] { return stillroom::asked().stops > 0; };
+    options.stop = [] { return stillroom::asked().last; };
     watch_signals();
     runner_ = make_runner(launch_, ranks_, options);
     return true;
+}
+
+/// Faults on purpose are for tests alone, and one that would strike nothing is a mistake.
+bool RunSession::check_faults() {
+    for (const Word& word : command_.line.values("--inject")) {
+        std::string stage = word.text.substr(0, word.text.find(':'));
+        bool found = std::any_of(jobs_.begin(), jobs_.end(), [&](const PlannedJob& job) {
+            return has_stage(job.plan.graph, stage);
+        });
+        if (!command_.line.has("--allow-inject")) {
+            command_.diagnostics.error(0, word.where, "--inject breaks what it strikes")
+                .with_hint("--allow-inject takes it")
+                .exits(kExitPolicy);
+        } else if (!found) {
+            refuse_stage(command_, jobs_.front().plan.graph, stage);
+        } else {
+            try {
+                read_fault(std::string_view(word.text).substr(
+                    std::min(stage.size() + 1, word.text.size())));
+            } catch (const Error& error) {
+                add_error(command_.diagnostics, error, word.where);
+            }
+        }
+    }
+    return command_.diagnostics.ok();
 }
 
 /// What --only and --from leave in. What stands before must be in the store.

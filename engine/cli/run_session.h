@@ -33,6 +33,7 @@ public:
 
 private:
     bool prepare(const RunRequest& asked);
+    bool check_faults();
     bool choose(const RunRequest& asked);
     bool ask_stages();
     bool find_ranks();

@@ -1,4 +1,6 @@
+#include "engine/base/build_id.h"
 #include "engine/base/json.h"
+#include "engine/base/sha256.h"
 #include "engine/base/text.h"
 #include "engine/cli/build_info.h"
 #include "engine/cli/checked_jobs.h"
@@ -9,7 +11,9 @@
 #include "engine/cli/run_session.h"
 #include "engine/cli/run_verbs.h"
 #include "engine/plan/plan.h"
+#include "engine/recipe/jobs.h"
 #include "engine/run/agents.h"
+#include "engine/run/launch_config.h"
 #include "engine/run/run_folder.h"
 #include "engine/run/signals.h"
 
@@ -68,16 +72,54 @@ std::string first_error(const Diagnostics& diagnostics) {
     return "";
 }
 
+/// What one of several ranks knows of the run before it meets the others.
+struct RankStart {
+    RankIdentity identity;
+    AgentTimes times;
+};
+
+/// Reads the recipe without a word: the first rank says what is wrong with it.
+RankStart rank_start(Command& command, const Request& request, bool multirun, const Ranks& ranks) {
+    Sources sources;
+    Diagnostics ignored;
+    std::vector<JobRecipe> jobs;
+    if (multirun)
+        jobs = compose_jobs(sources, request, ignored);
+    else if (std::optional<Recipe> recipe = compose(sources, request, ignored))
+        jobs.push_back({"", {}, std::move(*recipe)});
+    JsonWriter text;
+    text.begin_array();
+    for (const JobRecipe& job : jobs)
+        job.recipe.root ? write_json(text, *job.recipe.root) : text.null();
+    text.end_array();
+    RankStart start;
+    start.identity = {build_id(), sha256_hex(text.take())};
+    if (jobs.empty() || !jobs.front().recipe.launch)
+        return start;
+    std::vector<TrustedPath> trusted =
+        launch_folders(command.configuration(), trust_flags(command), ignored);
+    Launch launch = read_launch(
+        jobs.front().recipe.launch, launch_facts(ranks, std::move(trusted)), sources, ignored);
+    start.times = agent_times(launch.timeout);
+    return start;
+}
+
 /// Of the ranks that were started from outside the first one does `work`, and the others what it
 /// tells them; a process that is alone is the first one.
-void as_first_rank(Command& command, const std::function<void(Agents&)>& work) {
+void as_first_rank(Command& command,
+                   const Request& request,
+                   bool multirun,
+                   const std::function<void(Agents&)>& work) {
     Ranks ranks = read_ranks({}, environment_variables(), false);
+    RankStart start;
+    if (ranks.from_outside())
+        start = rank_start(command, request, multirun, ranks);
     if (is_agent(ranks)) {
         command.bare_value = true;  // the first rank prints
-        command.exit_code = run_agent(ranks, run_root());
+        command.exit_code = run_agent(ranks, run_root(), start.times, start.identity);
         return;
     }
-    Agents agents(ranks, run_root());
+    Agents agents(ranks, run_root(), start.times, start.identity);
     auto end = [&](int code, const std::string& message) {
         if (code != kExitOk)
             write_error_file(ranks, message);
@@ -96,7 +138,7 @@ void as_first_rank(Command& command, const std::function<void(Agents&)>& work) {
 void begin_run(Command& command, Request request, const std::string& verb) {
     Catalog catalog(command.sources, schema_folders());
     request.catalog = &catalog;
-    as_first_rank(command, [&](Agents& agents) {
+    as_first_rank(command, request, command.line.has("--multirun"), [&](Agents& agents) {
         RunSession session(command, catalog, request, agents);
         session.run(run_request(command, verb, 1));
     });
@@ -138,12 +180,10 @@ void run_do(Command& command) {
 
 namespace {
 
-void go_on(Command& command, Agents& agents) {
+/// What the run of a folder was asked for. Goes to where that was.
+Request request_again(Command& command, const RunRequest& asked, const fs::path& here) {
     const Word& name = command.line.words.front();
-    fs::path folder = find_run(name.text);
-    RunRequest asked = read_request(folder);
     std::error_code failure;
-    fs::path here = fs::absolute(folder, failure);
     // Paths of the recipe and the overrides belong to the folder in which the run was begun.
     fs::current_path(asked.directory, failure);
     if (failure)
@@ -152,7 +192,6 @@ void go_on(Command& command, Agents& agents) {
                                 asked.directory.string(),
                                 failure.message()))
             .exit_code(kExitUsage);
-    Catalog catalog(command.sources, schema_folders());
     Request request;
     if (asked.verb == "do") {
         request = stage_request(command, asked.subject);
@@ -174,15 +213,22 @@ void go_on(Command& command, Agents& agents) {
     request.config_dirs.assign(asked.config_dirs.begin(), asked.config_dirs.end());
     for (const std::string& text : asked.arguments)
         request.arguments.push_back({static_cast<int>(request.arguments.size()) + 1, text});
-    request.catalog = &catalog;
-    RunSession session(command, catalog, request, agents);
-    session.resume(here, std::move(asked));
+    return request;
 }
 
 }  // namespace
 
 void run_resume(Command& command) {
-    as_first_rank(command, [&](Agents& agents) { go_on(command, agents); });
+    fs::path folder = find_run(command.line.words.front().text);
+    RunRequest asked = read_request(folder);
+    fs::path here = fs::absolute(folder);
+    Request request = request_again(command, asked, here);
+    Catalog catalog(command.sources, schema_folders());
+    request.catalog = &catalog;
+    as_first_rank(command, request, asked.multirun, [&](Agents& agents) {
+        RunSession session(command, catalog, request, agents);
+        session.resume(here, asked);
+    });
 }
 
 }  // namespace stillroom::cli

@@ -24,7 +24,11 @@ constexpr int kBeatsToLive = 10;
 
 class Agent {
 public:
-    Agent(const Ranks& ranks, const fs::path& folder, const AgentTimes& times, fs::path program)
+    Agent(const Ranks& ranks,
+          const fs::path& folder,
+          const AgentTimes& times,
+          const RankIdentity& identity,
+          fs::path program)
         : ranks_(ranks),
           times_(times),
           program_(std::move(program)),
@@ -35,6 +39,7 @@ public:
         char host[256] = {};
         ::gethostname(host, sizeof host - 1);
         note_.host = host;
+        note_.identity = identity;
     }
 
     /// Returns the run's exit code. Throws Error (exit 7).
@@ -56,7 +61,7 @@ private:
     void wait();
 
     const Ranks& ranks_;
-    const AgentTimes& times_;
+    AgentTimes times_;
     fs::path program_;
     fs::path folder_;
     fs::path file_;
@@ -77,9 +82,13 @@ void Agent::look() {
     auto mine = engine->members.find(ranks_.rank);
     if (mine == engine->members.end() || mine->second != note_.nonce)
         return;
-    if (!engine_ || engine->beat != engine_->beat || engine->nonce != engine_->nonce)
+    if (engine_ && engine->nonce != engine_->nonce)
+        return;  // a second process that says it is rank 0
+    if (!engine_ || engine->beat != engine_->beat)
         heard_ = Clock::now();
-    if (note_.seen != engine->nonce) {
+    if (!engine_) {
+        if (engine->timeout > 0 && engine->beat_seconds > 0)  // what its own recipe says counts
+            times_ = {engine->timeout, engine->beat_seconds};
         note_.seen = engine->nonce;
         news_ = true;
     }
@@ -206,7 +215,7 @@ int Agent::serve() {
         report();
         say();
         if (!engine_ && asked().stops > 0)
-            return 128 + asked().last;
+            return exit_of_stop(asked().last);
         if (!engine_ && seconds_since(heard_) > times_.timeout)
             throw Error(
                 {},
@@ -230,6 +239,7 @@ int Agent::serve() {
 int run_agent(const Ranks& ranks,
               const fs::path& run_root,
               const AgentTimes& times,
+              const RankIdentity& identity,
               const fs::path& program) {
     watch_signals();
     std::string message;
@@ -237,7 +247,7 @@ int run_agent(const Ranks& ranks,
     try {
         fs::path folder = meeting_folder(run_root, ranks);
         fs::create_directories(folder);
-        Agent agent(ranks, folder, times, program.empty() ? program_path() : program);
+        Agent agent(ranks, folder, times, identity, program.empty() ? program_path() : program);
         code = agent.serve();
         message = agent.message();
     } catch (const Error& error) {

@@ -3,12 +3,15 @@
 #include "engine/base/error.h"
 #include "engine/base/files.h"
 #include "engine/base/json.h"
+#include "engine/base/machine.h"
 #include "engine/base/sha256.h"
 #include "engine/base/text.h"
 #include "engine/run/record.h"
+#include "engine/run/signals.h"
 
 #include <fmt/format.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <condition_variable>
@@ -36,12 +39,20 @@ struct Agents::Board {
         bool lost = false;
     };
 
-    Board(const Ranks& ranks, const fs::path& run_root, const AgentTimes& given)
+    Board(const Ranks& ranks,
+          const fs::path& run_root,
+          const AgentTimes& given,
+          RankIdentity own_identity)
         : times(given),
+          identity(std::move(own_identity)),
           folder(meeting_folder(run_root, ranks)),
           agents(static_cast<std::size_t>(ranks.world)) {
         fs::create_directories(folder);
         note.nonce = draw_nonce();
+        note.host = host_name();
+        note.pid = ::getpid();
+        note.timeout = times.timeout;
+        note.beat_seconds = times.beat;
         write_file(engine_note_file(folder), note_text(note));
         thread = std::thread([this] { keep(); });
     }
@@ -69,9 +80,11 @@ struct Agents::Board {
 
     void keep();
     void read_agents();
+    void look_for_twin();
     void hear(int rank, AgentNote heard, Clock::time_point now);
 
     AgentTimes times;
+    RankIdentity identity;
     fs::path folder;
     mutable std::mutex mutex;
     std::condition_variable wakes;   // the thread of beats
@@ -82,6 +95,8 @@ struct Agents::Board {
     std::uint64_t exits = 0;
     bool dirty = false;
     bool closing = false;
+    bool met = false;
+    std::string twin;  // another process that says it is rank 0 of this start
     std::thread thread;
 };
 
@@ -117,6 +132,15 @@ void Agents::Board::read_agents() {
     heard_.notify_all();
 }
 
+/// Two processes that say they are rank 0 write one file. The agents follow the first that they
+/// met; the other one, or both before anybody was met, end.
+void Agents::Board::look_for_twin() {
+    std::optional<EngineNote> there = read_engine_note(engine_note_file(folder));
+    std::lock_guard lock(mutex);
+    if (there && !met && !there->ended && there->nonce != note.nonce)
+        twin = fmt::format("process {} on {}", there->pid, escape_controls(there->host));
+}
+
 /// The thread of beats. A folder that cannot be written for a while costs beats, not the run.
 void Agents::Board::keep() {
     Clock::time_point next_beat = Clock::now();
@@ -124,11 +148,16 @@ void Agents::Board::keep() {
     auto pause = std::max<Clock::duration>(kTick, std::chrono::milliseconds(2) * agents.size());
     for (;;) {
         std::string text;
+        look_for_twin();
         {
             std::unique_lock lock(mutex);
             wakes.wait_for(lock, pause, [this] { return closing || dirty; });
-            if (closing && !dirty)
+            if (closing && (!dirty || !twin.empty()))
                 return;
+            if (!twin.empty()) {
+                heard_.notify_all();
+                continue;
+            }
             if (dirty || Clock::now() >= next_beat) {
                 note.beat++;
                 text = note_text(note);
@@ -231,7 +260,33 @@ std::string arrived(const std::vector<Agents::Board::Agent>& agents) {
     return fmt::format("{} came, {} did not", join(here), join(missing));
 }
 
+/// Throws Error (exit 9) where an agent is not what rank 0 is.
+void compare(const RankIdentity& engine, const std::vector<Agents::Board::Agent>& agents) {
+    for (std::size_t rank = 1; rank < agents.size(); rank++) {
+        const AgentNote& note = agents[rank].note;
+        std::string who = fmt::format("rank {} on {}", rank, escape_controls(note.host));
+        const RankIdentity& own = note.identity;
+        if (!engine.program.empty() && !own.program.empty() && own.program != engine.program)
+            throw Error({},
+                        fmt::format("{} is another build of stillroom than rank 0: {} and {}",
+                                    who,
+                                    escape_controls(shorten(own.program, 40)),
+                                    engine.program))
+                .hint("every host must start the same program")
+                .exit_code(kExitIntegrity);
+        if (own.recipe != engine.recipe)
+            throw Error({}, fmt::format("{} was started with another recipe than rank 0", who))
+                .hint("every rank is given the same recipe and the same overrides")
+                .exit_code(kExitIntegrity);
+    }
+}
+
 }  // namespace
+
+AgentTimes agent_times(double timeout) {
+    constexpr double kLongestBeat = 2, kShortestBeat = 0.05;
+    return {timeout, std::clamp(timeout / kBeatsToLive, kShortestBeat, kLongestBeat)};
+}
 
 fs::path meeting_folder(const fs::path& run_root, const Ranks& ranks) {
     if (ranks.job.empty())
@@ -244,17 +299,20 @@ fs::path meeting_folder(const fs::path& run_root, const Ranks& ranks) {
     return fs::absolute(run_root) / ".agents" / id;
 }
 
-Agents::Agents(const Ranks& ranks, const fs::path& run_root, const AgentTimes& times)
+Agents::Agents(const Ranks& ranks,
+               const fs::path& run_root,
+               const AgentTimes& times,
+               const RankIdentity& identity)
     : ranks_(ranks) {
     if (ranks.from_outside())
-        board_ = std::make_shared<Board>(ranks, run_root, times);
+        board_ = std::make_shared<Board>(ranks, run_root, times, identity);
 }
 
 Agents::~Agents() {
     end(kExitInternal, "the engine gave up");
 }
 
-void Agents::meet(const std::function<bool()>& stop) {
+void Agents::meet(const std::function<int()>& stop) {
     if (!board_)
         return;
     std::unique_lock lock(board_->mutex);
@@ -266,9 +324,15 @@ void Agents::meet(const std::function<bool()>& stop) {
                            [](const Board::Agent& agent) { return agent.came; });
     };
     while (!all_came()) {
-        if (stop && stop())
-            throw Error({}, "stopped while waiting for the other ranks")
-                .exit_code(kExitInterrupted);
+        if (int signal = stop ? stop() : 0)
+            throw Error(
+                {},
+                fmt::format("stopped by {} while waiting for the other ranks", signal_name(signal)))
+                .exit_code(exit_of_stop(signal));
+        if (!board_->twin.empty())
+            throw Error({}, fmt::format("{} is rank 0 of {} too", board_->twin, ranks_.world))
+                .hint("each process needs a rank of its own from whoever starts them")
+                .exit_code(kExitRanks);
         if (Clock::now() >= end)
             throw Error({},
                         fmt::format("of {} ranks {} within {:g} s",
@@ -280,6 +344,8 @@ void Agents::meet(const std::function<bool()>& stop) {
                 .exit_code(kExitRanks);
         board_->heard_.wait_for(lock, kTick);
     }
+    compare(board_->identity, board_->agents);
+    board_->met = true;
 }
 
 std::unique_ptr<Process> Agents::start(int rank,
@@ -305,7 +371,7 @@ void Agents::end(int exit_code, const std::string& message) {
         board_->note.exit_code = exit_code;
         board_->note.message = message;
         board_->changed();
-        double patience = std::min(kFarewell, board_->times.timeout);
+        double patience = board_->twin.empty() ? std::min(kFarewell, board_->times.timeout) : 0;
         board_->heard_.wait_for(lock, std::chrono::duration<double>(patience), [&] {
             return std::all_of(
                 board_->agents.begin() + 1, board_->agents.end(), [](const Board::Agent& agent) {
@@ -315,7 +381,8 @@ void Agents::end(int exit_code, const std::string& message) {
     }
     board_->close();
     std::error_code ignored;
-    fs::remove_all(board_->folder, ignored);
+    if (board_->twin.empty())  // else it is the other one's
+        fs::remove_all(board_->folder, ignored);
     fs::remove(board_->folder.parent_path(), ignored);  // if it was the last one
     board_.reset();
     if (exit_code != 0)

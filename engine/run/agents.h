@@ -19,8 +19,8 @@ namespace stillroom {
 //
 //     Ranks ranks = read_ranks({}, environment_variables(), false);
 //     if (is_agent(ranks))
-//         return run_agent(ranks, run_root);                    // the run's code
-//     Agents agents(ranks, run_root);                           // before anything that takes time
+//         return run_agent(ranks, run_root, times, identity);   // the run's code
+//     Agents agents(ranks, run_root, times, identity);          // before anything that takes time
 //     ...
 //     auto runner = make_runner(launch, ranks, {&agents, stop}); // runners.h: waits for the agents
 //     ...
@@ -40,26 +40,34 @@ struct AgentTimes {
     double beat = 2;       ///< between signs of life; after ten without a change a rank is lost
 };
 
+/// A rank is lost after 20 s without a sign, or after `timeout` where that is less.
+STILLROOM_API AgentTimes agent_times(double timeout);
+
 /// What an agent does: meets rank 0, starts workers as it is told and ends them with it. Prints
 /// nothing but its own failure. Returns what the process ends with: the run's code, 7 where rank 0
 /// did not come or is gone.
 STILLROOM_API int run_agent(const Ranks& ranks,
                             const std::filesystem::path& run_root,
                             const AgentTimes& times = {},
+                            const RankIdentity& identity = {},
                             const std::filesystem::path& program = {});
 
 /// Rank 0's side: shows that it lives, from a thread of its own, and gives orders. For a process
 /// that is alone it does nothing.
 class STILLROOM_API Agents {
 public:
-    Agents(const Ranks& ranks, const std::filesystem::path& run_root, const AgentTimes& times = {});
+    Agents(const Ranks& ranks,
+           const std::filesystem::path& run_root,
+           const AgentTimes& times = {},
+           const RankIdentity& identity = {});
     Agents(const Agents&) = delete;
     Agents& operator=(const Agents&) = delete;
     ~Agents();  ///< ends with 70 what was not ended
 
-    /// Returns when every rank has come. Throws Error (exit 7) that lists who did not within the
-    /// timeout, or, without a word, when `stop` says so (exit 130).
-    void meet(const std::function<bool()>& stop);
+    /// Returns when every rank has come. Throws Error: 7, listing who did not come within the
+    /// timeout; 9, where one was started with another recipe or as another program; and what
+    /// exit_of_stop says when `stop` gives a signal.
+    void meet(const std::function<int()>& stop);
 
     /// Starts `words`, which begin with a program that the agent replaces by its own, on a rank.
     std::unique_ptr<Process> start(int rank,

@@ -72,6 +72,10 @@ void write(JsonWriter& out, std::string_view key, std::uint64_t number) {
     out.integer(static_cast<std::int64_t>(number));
 }
 
+std::uint64_t milliseconds(double seconds) {
+    return static_cast<std::uint64_t>(seconds * 1000);
+}
+
 void write_truth(JsonWriter& out, std::string_view key, bool value) {
     out.key(key);
     out.boolean(value);
@@ -149,6 +153,10 @@ std::string note_text(const EngineNote& note) {
     write_truth(out, "ended", note.ended);
     write(out, "exit", static_cast<std::uint64_t>(note.exit_code));
     write(out, "message", note.message);
+    write(out, "host", note.host);
+    write(out, "pid", static_cast<std::uint64_t>(note.pid));
+    write(out, "timeout_ms", milliseconds(note.timeout));
+    write(out, "beat_ms", milliseconds(note.beat_seconds));
     out.end_object();
     return out.take() + "\n";
 }
@@ -167,6 +175,8 @@ std::string note_text(const AgentNote& note) {
     for (const OrderState& state : note.orders)
         write_state(out, state);
     out.end_array();
+    write(out, "program", note.identity.program);
+    write(out, "recipe", note.identity.recipe);
     out.end_object();
     return out.take() + "\n";
 }
@@ -189,6 +199,10 @@ std::optional<EngineNote> read_engine_note(const fs::path& file) {
     note.ended = truth_of(*root, "ended");
     note.exit_code = number_of<int>(*root, "exit");
     note.message = text_of(*root, "message");
+    note.host = text_of(*root, "host");
+    note.pid = number_of<long>(*root, "pid");
+    note.timeout = number_of<double>(*root, "timeout_ms") / 1000;
+    note.beat_seconds = number_of<double>(*root, "beat_ms") / 1000;
     return note;
 }
 
@@ -205,6 +219,7 @@ std::optional<AgentNote> read_agent_note(const fs::path& file) {
     note.left = truth_of(*root, "left");
     for (const NodePtr& state : maps_of(*root, "orders"))
         note.orders.push_back(read_state(*state));
+    note.identity = {text_of(*root, "program"), text_of(*root, "recipe")};
     return note;
 }
 

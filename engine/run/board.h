@@ -32,6 +32,12 @@ struct Order {
     int signal = 0;                  ///< the newest one
 };
 
+/// What the ranks of one start must have in common.
+struct RankIdentity {
+    std::string program;  ///< the build; empty: not known, never compared
+    std::string recipe;   ///< digest of the recipe as composed
+};
+
 struct EngineNote {
     std::string nonce;
     std::uint64_t beat = 0;
@@ -40,6 +46,10 @@ struct EngineNote {
     bool ended = false;
     int exit_code = 0;
     std::string message;  ///< why it failed
+    std::string host;
+    long pid = 0;
+    double timeout = 600;  ///< seconds that ranks wait for each other
+    double beat_seconds = 2;
 };
 
 /// What became of an order.
@@ -61,6 +71,7 @@ struct AgentNote {
     std::string seen;  ///< the engine's nonce
     bool left = false;
     std::vector<OrderState> orders;
+    RankIdentity identity;
 };
 
 STILLROOM_API std::string note_text(const EngineNote& note);

@@ -2,6 +2,7 @@
 
 #include "engine/base/error.h"
 #include "engine/base/machine.h"
+#include "engine/base/text.h"
 
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -131,6 +132,12 @@ void ProcessStage::hear(Followed& rank, Record record) {
     if (record.event == "start") {
         facts.started = true;
         facts.host = record.host == host_name() ? "" : record.host;
+    } else if (record.event == "plugin") {
+        if (plugin_.empty())
+            plugin_ = record.file.digest;
+        if (record.file.digest != plugin_)
+            facts.foreign = fmt::format("opened another build of plugin '{}' than the other ranks",
+                                        escape_controls(record.name));
     } else if (record.event == "saved") {
         facts.saved = true;
     } else if (record.event == "result") {
@@ -179,8 +186,8 @@ void ProcessStage::look_for_failures(Clock::time_point now) {
     bool failed = false;
     for (std::size_t i = 0; i < ranks_.size(); ++i) {
         const RankFacts& facts = ranks_[i].facts;
-        failed = failed || facts.silent > 0 || (facts.result && !facts.result->ok) ||
-                 (!facts.result && process_of(i).ended());
+        failed = failed || facts.silent > 0 || !facts.foreign.empty() ||
+                 (facts.result && !facts.result->ok) || (!facts.result && process_of(i).ended());
     }
     if (!failed)
         return;

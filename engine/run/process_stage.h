@@ -89,6 +89,7 @@ private:
     std::vector<std::uint64_t> printed_;  ///< bytes in each output that earlier tries printed
     std::vector<std::unique_ptr<Process>> processes_;
     std::vector<Followed> ranks_;
+    std::string plugin_;  ///< digest of the module that the first rank opened
     std::vector<std::pair<int, Record>> heard_;
     Clock::time_point looked_{};
     std::optional<Clock::time_point> mercy_ends_;

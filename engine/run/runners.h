@@ -13,7 +13,7 @@ namespace stillroom {
 
 struct RunnerOptions {
     Agents* agents = nullptr;       ///< of an engine that was started from outside
-    std::function<bool()> stop;     ///< asked while the agents are awaited
+    std::function<int()> stop;      ///< asked while the agents are awaited: a signal, or 0
     std::filesystem::path program;  ///< the stillroom whose workers are started; empty: this one
 };
 

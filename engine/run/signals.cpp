@@ -1,5 +1,7 @@
 #include "engine/run/signals.h"
 
+#include "engine/base/error.h"
+
 #include <signal.h>
 #include <string.h>
 
@@ -42,6 +44,10 @@ void watch_signals() {
 
 Asked asked() {
     return {stops, aborts, last};
+}
+
+int exit_of_stop(int signal) {
+    return signal == SIGUSR1 ? kExitStopped : signal == SIGINT ? kExitInterrupted : kExitTerminated;
 }
 
 const char* signal_name(int number) {

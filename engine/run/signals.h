@@ -16,6 +16,10 @@ struct Asked {
 STILLROOM_API void watch_signals();
 STILLROOM_API Asked asked();
 
+/// What a process ends with that `signal` stopped before there was anything to go on with: 75 for
+/// SIGUSR1, by which a batch system says that it will start the job again.
+STILLROOM_API int exit_of_stop(int signal);
+
 /// "SIGTERM", "signal 40".
 STILLROOM_API const char* signal_name(int number);
 

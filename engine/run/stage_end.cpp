@@ -152,6 +152,14 @@ StageEnd ended_in_silence(const std::string& who, const RankFacts& rank) {
     return end;
 }
 
+StageEnd ended_as_foreign(const std::string& who, const RankFacts& rank) {
+    StageEnd end;
+    end.exit_code = kExitIntegrity;
+    end.message = fmt::format("{} {}", who, rank.foreign);
+    end.hint = "every host must have the same plugins";
+    return end;
+}
+
 StageEnd ended_under_launcher(const std::string& who,
                               const RankFacts& rank,
                               const std::optional<Exit>& launcher) {
@@ -171,7 +179,7 @@ std::optional<Failure> failure_of(const std::string& stage,
                                   const RankFacts& rank,
                                   std::size_t world,
                                   const std::optional<Exit>& launcher) {
-    if (rank.result && rank.result->ok)
+    if (rank.result && rank.result->ok && rank.foreign.empty())
         return std::nullopt;
     Failure failure;
     failure.rank = &rank;
@@ -180,7 +188,9 @@ std::optional<Failure> failure_of(const std::string& stage,
         failure.time = seconds_of(rank.exit->time) - kSeenLate;
         failure.order = rank.exit->order;
     }
-    if (rank.result) {
+    if (!rank.foreign.empty()) {
+        failure.end = ended_as_foreign(who, rank);  // before anything that it did with it
+    } else if (rank.result) {
         failure.end = ended_by_result(*rank.result);
         failure.time = seconds_of(rank.result->time);
         if (failure.end.exit_code == kExitRanks)
@@ -201,7 +211,7 @@ std::optional<Failure> failure_of(const std::string& stage,
     } else {
         failure.end = ended_by_status(who, rank);
     }
-    if (rank.told_to_end && (!rank.result || rank.result->cancelled))
+    if (rank.told_to_end && rank.foreign.empty() && (!rank.result || rank.result->cancelled))
         failure.weight = Weight::forced;
     failure.end.rank = rank.rank;
     failure.end.host = rank.host;

@@ -23,6 +23,7 @@ struct RankFacts {
     bool killed = false;           ///< the engine killed it, since the run ends at once
     double silent = 0;             ///< seconds without a sign, after which it was killed; 0: never
     std::string silent_since;      ///< as a record's time
+    std::string foreign;           ///< what it runs that another rank does not; empty: nothing
     bool out_of_memory = false;    ///< the kernel killed for memory meanwhile
     std::vector<std::string> last_words;  ///< the newest lines that it printed
     std::filesystem::path log;

@@ -45,8 +45,9 @@ public:
         write_file(agent_note_file(folder, rank), note_text(note));
     }
     /// Agent `rank` comes: it says its nonce, sees it listed, and says what it saw.
-    AgentNote come(int rank) {
+    AgentNote come(int rank, const RankIdentity& identity = {}) {
         AgentNote note;
+        note.identity = identity;
         note.nonce = "nonce of " + std::to_string(rank);
         note.host = "node0" + std::to_string(rank);
         note.beat = 1;
@@ -70,11 +71,11 @@ public:
     Ranks ranks;
 };
 
-std::string failure(Agents& agents) {
+std::string failure(Agents& agents, int code = kExitRanks) {
     try {
         agents.meet({});
     } catch (const Error& error) {
-        CHECK(error.exit_code() == kExitRanks);
+        CHECK(error.exit_code() == code);
         return error.what();
     }
     return "none";
@@ -89,13 +90,17 @@ TEST_CASE("notes come back from their text as they were") {
                     {{4, 1, {"worker", "--job", "a b"}, "o", 2, 15}},
                     true,
                     7,
-                    "why \"x\""};
+                    "why \"x\"",
+                    "node01",
+                    42,
+                    12.5,
+                    0.25};
     fs::path file = fs::temp_directory_path() / ("note-" + std::to_string(::getpid()));
     write_file(file, note_text(note));
     std::optional<EngineNote> back = read_engine_note(file);
     REQUIRE(back);
     CHECK(note_text(*back) == note_text(note));
-    AgentNote agent{"n", "host", 12, 9, "s", true, {{4, true, 1, 9, 77, "t", "e"}}};
+    AgentNote agent{"n", "host", 12, 9, "s", true, {{4, true, 1, 9, 77, "t", "e"}}, {"p", "r"}};
     write_file(file, note_text(agent));
     std::optional<AgentNote> again = read_agent_note(file);
     REQUIRE(again);
@@ -150,6 +155,34 @@ TEST_CASE("P3: of ranks that do not come rank 0 says which, within its timeout")
     meeting.come(2);
     CHECK(failure(agents) ==
           "of 4 ranks rank 0, 1 on node01 and 2 on node02 came, 3 did not within 1 s");
+}
+
+TEST_CASE("P3: of two processes that say they are rank 0 one at least says so") {
+    Meeting meeting(2);
+    Agents first(meeting.ranks, meeting.root, {1, 0.05});
+    Agents second(meeting.ranks, meeting.root, {1, 0.05});
+    std::string said = failure(first) + failure(second);
+    CHECK(said.find(" is rank 0 of 2 too") != std::string::npos);
+}
+
+TEST_CASE("P5: a rank with another recipe or of another build is refused, and named") {
+    struct Case {
+        RankIdentity agent;
+        const char* message;
+    };
+    for (const Case& each :
+         {Case{{"build", "other"}, "rank 1 on node01 was started with another recipe than rank 0"},
+          Case{{"other", "recipe"},
+               "rank 1 on node01 is another build of stillroom than rank 0: "
+               "other and build"},
+          Case{{"", "recipe"}, "none"},
+          Case{{"build", "recipe"}, "none"}}) {
+        Meeting meeting(2);
+        Agents agents(meeting.ranks, meeting.root, {1, 0.05}, {"build", "recipe"});
+        AgentNote note = meeting.come(1, each.agent);
+        CHECK(failure(agents, kExitIntegrity) == each.message);
+        meeting.leave(1, note);
+    }
 }
 
 TEST_CASE("an agent of an earlier start is not taken for one of this") {

@@ -79,7 +79,8 @@ public:
         for (int rank = 1; rank < world; rank++)
             threads.emplace_back([this, rank] {
                 auto at = static_cast<std::size_t>(rank);
-                codes[at] = run_agent(all[at], scratch.path() / "runs", times, stillroom_program());
+                codes[at] =
+                    run_agent(all[at], scratch.path() / "runs", times, {}, stillroom_program());
             });
         agents.emplace(all[0], scratch.path() / "runs", times);
     }

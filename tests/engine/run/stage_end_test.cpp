@@ -1,5 +1,7 @@
 #include "engine/run/stage_end.h"
 
+#include "engine/base/error.h"
+
 #include <doctest/doctest.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -155,6 +157,16 @@ TEST_CASE("who was told to end because of another is no cause") {
     told.told_to_end = true;
     CHECK(end({told, failed(1, 7, 500)}).rank == 1);
     CHECK(end({told, failed(1, 7, 500)}).notes.empty());
+}
+
+TEST_CASE("P5: a rank with another plugin fails the stage, however well it ended itself") {
+    RankFacts other = well(1);
+    other.foreign = "opened another build of plugin 'toy' than the other ranks";
+    other.told_to_end = true;
+    StageEnd end = decide_end("a", {well(0), other});
+    CHECK(end.exit_code == kExitIntegrity);
+    CHECK(end.message ==
+          "rank 1 of stage 'a' opened another build of plugin 'toy' than the other ranks");
 }
 
 TEST_CASE("a stage that was stopped says whether its work was saved") {
