@@ -141,9 +141,10 @@ class Hosts:
         if subprocess.run([*self.unshare, "true"], capture_output=True).returncode != 0:
             raise Skipped("namespaces need root")
 
-    def start(self, rank, world, *words, **more):
+    def start(self, rank, world, *words, first="true", **more):
+        """`first` is done on that host before."""
         ranks = {"RANK": rank, "WORLD_SIZE": world, "LOCAL_RANK": 0, "MASTER_ADDR": "node01", "MASTER_PORT": 29500, "STILLROOM_JOB": "by hand"}
-        inside = f"hostname node{rank + 1:02} && ip link set lo up && exec \"$@\""
+        inside = f"hostname node{rank + 1:02} && ip link set lo up && {first} && exec \"$@\""
         ranks = {name: str(value) for name, value in ranks.items()}
         return self.place.start(*words, through=[*self.unshare, "sh", "-c", inside, "sh"], **{**ranks, **more})
 

@@ -8,6 +8,7 @@
 #include <limits>
 #include <new>
 #include <thread>
+#include <vector>
 
 namespace stillroom::toy {
 namespace fs = std::filesystem;
@@ -24,6 +25,15 @@ std::int64_t count_try(const fs::path& work, int rank) {
 [[noreturn]] void stand_still() {
     while (true)
         std::this_thread::sleep_for(std::chrono::seconds(1));
+}
+
+/// More than there is, or 4 GiB where that is a lot.
+[[noreturn]] void eat_memory() {
+    constexpr std::size_t kBlock = std::size_t{1} << 20;
+    static std::vector<std::vector<char>> blocks;
+    while (blocks.size() < 4096)
+        blocks.emplace_back(kBlock, 'x');
+    throw std::bad_alloc();
 }
 
 [[noreturn]] void signal_ourselves(int signal) {
@@ -57,6 +67,8 @@ void Fail::fail(const StageContext& context) const {
             stand_still();
         case How::alloc:
             throw std::bad_alloc();
+        case How::eat:
+            eat_memory();
         case How::error:
         case How::gate:
         case How::nothing:
