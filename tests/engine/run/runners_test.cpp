@@ -141,7 +141,7 @@ TEST_CASE("P1: a rank that is killed under a launcher is named, the others end, 
     Scratch scratch;
     auto runner =
         make_runner(launch_of({starter(scratch), "{ranks}", "{worker}"}), {}, with_program());
-    Job job = toy_job(scratch, "toy.count", R"({"steps": 500, "step_seconds": 0.02})");
+    Job job = toy_job(scratch, "toy.count", R"({"steps": 100, "step_seconds": 0.02})");
     job.ranks = 3;
     job.inject = {"3:sigkill:1"};
     Ran ran = run_with(*runner, job);
