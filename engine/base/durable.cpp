@@ -9,6 +9,7 @@
 #include <sys/statvfs.h>
 
 #include <cstring>
+#include <random>
 
 namespace stillroom {
 namespace fs = std::filesystem;
@@ -69,6 +70,21 @@ void write_all(const Descriptor& file, std::string_view bytes, const fs::path& p
         if (count < 0)
             refuse_write(path, errno);
         bytes.remove_prefix(static_cast<std::size_t>(count));
+    }
+}
+
+void write_record_file(const fs::path& path, std::string_view text) {
+    std::random_device random;
+    fs::path temporary = path;
+    temporary += fmt::format(".{:08x}{:08x}.tmp", random(), random());
+    Descriptor file = make_new_file(temporary, 0666, path);
+    try {
+        write_all(file, text, path);
+        close_written(file, path);
+        rename_path(temporary, path);
+    } catch (...) {
+        ::unlink(temporary.c_str());
+        throw;
     }
 }
 

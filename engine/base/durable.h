@@ -31,6 +31,10 @@ auto retried(Call call) {
 
 [[noreturn]] STILLROOM_API void refuse_write(const std::filesystem::path& path, int code);
 
+/// Replaces a file as a whole, by a rename, and syncs nothing: for records, which a power cut may
+/// take. While it is being made its name ends in ".tmp".
+STILLROOM_API void write_record_file(const std::filesystem::path& path, std::string_view text);
+
 /// Exclusively, and never through a link.
 /// `told`: what to call it where it cannot be made; empty: its own path.
 STILLROOM_API Descriptor make_new_file(const std::filesystem::path& path,

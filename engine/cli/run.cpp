@@ -17,6 +17,7 @@
 #include <chrono>
 #include <exception>
 #include <new>
+#include <system_error>
 
 namespace stillroom {
 namespace {
@@ -71,6 +72,14 @@ void run_verb(Command& command) {
             .error(0,
                    {},
                    fmt::format("cannot use {}: {}", error.path1().string(), error.code().message()))
+            .exits(kExitResource);
+    } catch (const std::system_error& error) {
+        if (error.code() != std::errc::resource_unavailable_try_again &&
+            error.code() != std::errc::not_enough_memory)
+            throw;
+        command.diagnostics
+            .error(0, {}, fmt::format("cannot start a thread: {}", error.code().message()))
+            .with_hint("memory, or the number of processes, is limited here: see `ulimit -a`")
             .exits(kExitResource);
     }
 }

@@ -2,17 +2,15 @@
 
 #include "engine/base/chunk_hash.h"
 #include "engine/base/digest.h"
-#include "engine/base/error.h"
+#include "engine/base/durable.h"
 #include "engine/base/sha256.h"
 #include "engine/plugin/stage.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <deque>
 #include <future>
 
@@ -40,10 +38,7 @@ struct OutputFile::State {
     std::deque<std::future<std::string>> hashing;
     std::string hashes;  // of whole chunks, in order
 
-    [[noreturn]] void fail(int code) const {
-        throw Error({}, fmt::format("cannot write {}: {}", file.string(), std::strerror(code)))
-            .exit_code(kExitResource);
-    }
+    [[noreturn]] void fail(int code) const { refuse_write(file, code); }
 
     /// The chunk is full, or the last one: it goes to the disk from here, to its digest beside.
     void flush() {
@@ -55,9 +50,7 @@ struct OutputFile::State {
             std::async(std::launch::async, [full = chunk] { return chunk_hash(*full); }));
         std::string_view rest = *chunk;
         while (!rest.empty()) {
-            ssize_t count = ::write(descriptor, rest.data(), rest.size());
-            if (count < 0 && (errno == EINTR || errno == EAGAIN))
-                continue;
+            ssize_t count = retried([&] { return ::write(descriptor, rest.data(), rest.size()); });
             if (count < 0)
                 fail(errno);
             rest.remove_prefix(static_cast<std::size_t>(count));
@@ -73,8 +66,10 @@ struct OutputFile::State {
 
 OutputFile::OutputFile(RunContext& context, fs::path file)
     : state_(std::make_unique<State>(context, std::move(file))) {
-    state_->descriptor =
-        ::open(state_->file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+    state_->descriptor = retried([&] {
+        return ::open(
+            state_->file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+    });
     if (state_->descriptor < 0)
         state_->fail(errno);
 }
@@ -111,11 +106,11 @@ void OutputFile::close() {
     at.flush();
     while (!at.hashing.empty())
         at.take_hash();
-    if (::fsync(at.descriptor) != 0)
+    if (retried([&] { return ::fsync(at.descriptor); }) != 0)
         at.fail(errno);
     int descriptor = at.descriptor;
     at.descriptor = -1;
-    if (::close(descriptor) != 0)
+    if (::close(descriptor) != 0 && errno != EINTR)  // then it has closed
         at.fail(errno);
     at.context.hashed(at.file, at.size, sha256_hex(at.hashes));
 }

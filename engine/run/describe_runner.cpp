@@ -1,5 +1,6 @@
 #include "engine/run/describe_runner.h"
 
+#include "engine/base/durable.h"
 #include "engine/base/json.h"
 #include "engine/document/document.h"
 #include "engine/run/describe_job.h"
@@ -11,7 +12,6 @@
 
 #include <cerrno>
 #include <cstring>
-#include <fstream>
 #include <unordered_map>
 
 namespace stillroom {
@@ -165,7 +165,7 @@ std::vector<DescribeAnswer> Asking::ask() {
         answers_.push_back({stage.name, std::nullopt, std::nullopt});
     }
     fs::path file = folder_.path() / "request.json";
-    std::ofstream(file, std::ios::binary) << describe_job_text(job_);
+    write_record_file(file, describe_job_text(job_));
     fs::path output = folder_.path() / "out";
     Child worker({options_.program.native(),
                   "worker",

@@ -1,5 +1,6 @@
 #include "engine/run/describe_worker.h"
 
+#include "engine/base/durable.h"
 #include "engine/base/json.h"
 #include "engine/plugin/loader.h"
 #include "engine/run/describe_job.h"
@@ -95,7 +96,7 @@ private:
     }
 
     static fs::path made(fs::path folder) {
-        fs::create_directories(folder);
+        make_folders(folder);
         return folder;
     }
 

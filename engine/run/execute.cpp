@@ -289,7 +289,10 @@ bool Execution::advance(std::size_t task, Active& active) {
         try {
             finished(task, active.finishing.get());
         } catch (...) {
-            gave_up(task, end_of(std::current_exception()), false);
+            // What is saved goes only where it was made from something else than is there now; not
+            // for a full disk.
+            StageEnd failure = end_of(std::current_exception());
+            gave_up(task, failure, failure.exit_code != kExitIntegrity);
         }
         return true;
     }

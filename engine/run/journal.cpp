@@ -1,5 +1,6 @@
 #include "engine/run/journal.h"
 
+#include "engine/base/durable.h"
 #include "engine/base/error.h"
 #include "engine/base/json.h"
 #include "engine/run/signals.h"
@@ -55,10 +56,11 @@ Journal::Journal(const RunFolder& run, const std::vector<PlannedJob>& jobs)
     : run_(run),
       jobs_(jobs) {
     fs::path name = run.path() / "events.jsonl";
-    file_ = ::open(name.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0666);
+    file_ = retried([&] {
+        return ::open(name.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0666);
+    });
     if (file_ < 0)
-        throw Error({}, fmt::format("cannot write {}: {}", name.string(), std::strerror(errno)))
-            .exit_code(kExitResource);
+        refuse_write(name, errno);
     drop_torn_line(file_);
 }
 
@@ -87,15 +89,9 @@ void Journal::event(const char* name,
     std::string line = out.take() + "\n";
     std::string_view rest = line;
     while (!rest.empty()) {
-        ssize_t wrote = ::write(file_, rest.data(), rest.size());
-        if (wrote < 0 && errno == EINTR)
-            continue;
-        if (wrote <= 0)
-            throw Error({},
-                        fmt::format("cannot write {}: {}",
-                                    (run_.path() / "events.jsonl").string(),
-                                    std::strerror(errno)))
-                .exit_code(kExitResource);
+        ssize_t wrote = retried([&] { return ::write(file_, rest.data(), rest.size()); });
+        if (wrote < 0)
+            refuse_write(run_.path() / "events.jsonl", errno);
         rest.remove_prefix(static_cast<std::size_t>(wrote));
     }
 }

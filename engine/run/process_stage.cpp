@@ -1,5 +1,6 @@
 #include "engine/run/process_stage.h"
 
+#include "engine/base/durable.h"
 #include "engine/base/error.h"
 #include "engine/base/machine.h"
 #include "engine/base/text.h"
@@ -9,7 +10,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <fstream>
 
 namespace stillroom {
 namespace fs = std::filesystem;
@@ -44,15 +44,7 @@ std::vector<std::string> worker_words(const fs::path& program, const fs::path& j
 
 fs::path write_job(const Job& job) {
     fs::path file = job.records / "job.json";
-    fs::path fresh = job.records / "job.json.new";
-    {
-        std::ofstream out(fresh, std::ios::binary | std::ios::trunc);
-        out << job_text(job);
-        if (!out.flush())
-            throw Error({}, fmt::format("cannot write {}", fresh.string()))
-                .exit_code(kExitResource);
-    }
-    fs::rename(fresh, file);
+    write_record_file(file, job_text(job));
     return file;
 }
 

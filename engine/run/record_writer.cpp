@@ -1,36 +1,29 @@
 #include "engine/run/record_writer.h"
 
-#include "engine/base/error.h"
+#include "engine/base/durable.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 
 namespace stillroom {
 namespace {
 
 constexpr auto kProgressPause = std::chrono::milliseconds(100);
 
-[[noreturn]] void fail(const std::filesystem::path& file, int code) {
-    throw Error({}, fmt::format("cannot write {}: {}", file.string(), std::strerror(code)))
-        .exit_code(kExitResource);
-}
-
 }  // namespace
 
 RecordWriter::RecordWriter(const std::filesystem::path& file) : file_(file) {
     constexpr int kFlags = O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW;
-    fd_ = ::open(file.c_str(), kFlags | O_CREAT | O_EXCL, 0666);
+    fd_ = retried([&] { return ::open(file.c_str(), kFlags | O_CREAT | O_EXCL, 0666); });
     if (fd_ >= 0)
         return;
     if (errno == EEXIST)
-        fd_ = ::open(file.c_str(), kFlags);
+        fd_ = retried([&] { return ::open(file.c_str(), kFlags); });
     if (fd_ < 0)
-        fail(file, errno);
+        refuse_write(file, errno);
     struct stat status {};
     char last = '\n';
     if (::fstat(fd_, &status) == 0 && status.st_size > 0 &&
@@ -45,15 +38,13 @@ RecordWriter::~RecordWriter() {
 
 void RecordWriter::append(const std::string& line) {
     if (failure_ != 0)
-        fail(file_, failure_);
+        refuse_write(file_, failure_);
     std::string_view rest = line;
     while (!rest.empty()) {
-        ssize_t count = ::write(fd_, rest.data(), rest.size());
-        if (count < 0 && (errno == EINTR || errno == EAGAIN))
-            continue;
+        ssize_t count = retried([&] { return ::write(fd_, rest.data(), rest.size()); });
         if (count < 0) {
             failure_ = errno;
-            fail(file_, failure_);
+            refuse_write(file_, failure_);
         }
         rest.remove_prefix(static_cast<std::size_t>(count));
     }
@@ -85,7 +76,7 @@ void RecordWriter::progress(double done, std::string_view what) {
     auto now = std::chrono::steady_clock::now();
     if (now < next_progress_) {
         if (failure_ != 0)
-            fail(file_, failure_);
+            refuse_write(file_, failure_);
         return;
     }
     next_progress_ = now + kProgressPause;

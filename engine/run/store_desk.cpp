@@ -1,17 +1,19 @@
 #include "engine/run/store_desk.h"
 
+#include "engine/base/durable.h"
 #include "engine/base/error.h"
+#include "engine/base/files.h"
 #include "engine/plan/describe.h"
 #include "engine/plan/key.h"
 #include "engine/recipe/settings.h"
 #include "engine/schema/catalog.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
-#include <fstream>
 #include <limits>
 
 namespace stillroom {
@@ -22,20 +24,12 @@ constexpr auto kAliveBeat = std::chrono::seconds(2);
 constexpr std::size_t kMostFiles = 1'000'000;
 constexpr std::uint64_t kAnySize = std::numeric_limits<std::uint64_t>::max();
 
-void make_folder(const fs::path& folder) {
-    std::error_code failure;
-    fs::create_directories(folder, failure);
-    if (failure)
-        throw Error({}, fmt::format("cannot make {}: {}", folder.string(), failure.message()))
-            .exit_code(kExitResource);
-}
-
 /// An output begins empty, whatever an earlier try left there.
 void make_empty(const fs::path& folder) {
     std::error_code failure;
     if (!fs::create_directory(folder, failure)) {
         fs::remove_all(folder, failure);
-        make_folder(folder);
+        make_folders(folder);
     }
 }
 
@@ -74,6 +68,10 @@ std::vector<std::string> files_below(const fs::path& folder) {
         .exit_code(kExitIntegrity);
 }
 
+std::string alive_text(std::uint64_t beat) {
+    return fmt::format("{:020}\n", beat);
+}
+
 /// "step:fault[:rank]" of those that name this stage.
 std::vector<std::string> faults_of(const std::vector<std::string>& all, const std::string& stage) {
     std::vector<std::string> mine;
@@ -90,6 +88,7 @@ StoreDesk::StoreDesk(Store& store, const RunFolder& run, DeskOptions options)
       run_(run),
       options_(std::move(options)) {
     options_.planning.explain = false;
+    write_record_file(run_.alive(), alive_text(0));
     beat_ = std::thread([this] { keep_alive(); });
 }
 
@@ -104,11 +103,15 @@ StoreDesk::~StoreDesk() {
     fs::remove(run_.alive(), ignored);
 }
 
-/// Workers on any host end soon after this file stops changing.
+/// Workers on any host end soon after this file stops changing. Written in place, always as many
+/// bytes, so that a full disk does not stop it; made again where somebody removed it.
 void StoreDesk::keep_alive() {
     std::unique_lock lock(beat_mutex_);
-    for (std::uint64_t beat = 0; !ending_; ++beat) {
-        std::ofstream(run_.alive(), std::ios::trunc) << beat << '\n';
+    for (std::uint64_t beat = 1; !ending_; ++beat) {
+        Descriptor file(retried(
+            [&] { return ::open(run_.alive().c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666); }));
+        std::string text = alive_text(beat);
+        (void)!retried([&] { return ::pwrite(file.get(), text.data(), text.size(), 0); });
         beat_wakes_.wait_for(lock, kAliveBeat, [this] { return ending_; });
     }
 }
@@ -172,8 +175,8 @@ std::optional<Job> StoreDesk::begin(const PlannedJob& job,
         for (const Feed& feed : input.feeds)
             paths.push_back(plan.stages[index_of(job, feed.stage)].paths.at(feed.output));
     }
-    make_folder(work->outputs());
-    make_folder(work->state());
+    make_folders(work->outputs());
+    make_folders(work->state());
     for (const OutputDeclaration& output : checked.type->outputs) {
         if (!has_output(output, *checked.settings))
             continue;
@@ -183,7 +186,7 @@ std::optional<Job> StoreDesk::begin(const PlannedJob& job,
     }
     out.work = work->state();
     out.records = run_.logs(stage.name);
-    make_folder(out.records);
+    make_folders(out.records);
     out.cancel = run_.cancel();
     out.alive = run_.alive();
     out.plugins = options_.plugins;
@@ -337,7 +340,7 @@ void StoreDesk::guard_written(const CheckedStage& stage, const Job& job, const W
             .hint("--overwrite lets this stage replace it")
             .exit_code(kExitUsage);
     }
-    std::ofstream(mark) << "what this stage writes outside the store is its own\n";
+    write_file(mark, "what this stage writes outside the store is its own\n");
 }
 
 /// Digests of what the stage wrote outside the store.

@@ -244,7 +244,8 @@ void run_worker(const std::vector<std::string>& words) {
         fmt::print(stderr, "error: {}\n", failure.text);
         if (!failure.hint.empty())
             fmt::print(stderr, "hint: {}\n", failure.hint);
-        leave(failure.exit_code);
+        // Its own status tells what the machine refused from what a stage's code did.
+        leave(failure.exit_code == kExitResource ? kStatusNoRecords : failure.exit_code);
     }
 }
 
