@@ -224,6 +224,10 @@ bool RunSession::ask_stages() {
 
 /// The keys whose values differ from those that the run folder was begun with.
 bool RunSession::check_changes(const fs::path& folder) {
+    std::error_code unknown;
+    if (!fs::exists(folder / "recipe.resolved.yaml", unknown) ||
+        fs::is_empty(folder / "recipe.resolved.yaml", unknown))
+        return true;  // killed before anything began, or a power cut took it
     Sources sources;
     Diagnostics ignored;
     std::string text = read_file(folder / "recipe.resolved.yaml", kLargestRecipe);

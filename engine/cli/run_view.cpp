@@ -178,9 +178,15 @@ void View::waits(const StageRef& stage, const std::string& holder) {
     note(stage, "waiting", "for " + message_text(holder));
 }
 
-void View::begins(const StageRef& stage, const PlannedStage&, const Job& job) {
+void View::begins(const StageRef& stage, const PlannedStage& planned, const Job& job) {
     leave(stage);  // the time that counts begins now
     at(stage);
+    if (planned.damaged)
+        say("warning",
+            Color::yellow,
+            fmt::format("{}: its entry in the store is damaged and made again: {}",
+                        escape_controls(stage.name),
+                        message_text(planned.reason)));
     bool goes_on = has_saved_work(job);
     if (options_.terminal && !goes_on)
         return;

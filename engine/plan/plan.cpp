@@ -292,6 +292,7 @@ private:
         if (!entry) {
             if (!damage.empty())
                 out_.reason = damage.front().what;
+            out_.damaged = !damage.empty() && !damage.front().outside;
             out_.replace = !damage.empty();
             return false;
         }

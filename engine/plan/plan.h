@@ -45,6 +45,7 @@ struct PlannedStage {
     std::string machine;                         ///< of a cached one: the class it was made on
     std::vector<std::filesystem::path> written;  ///< where it writes outside the store
     bool replace = false;  ///< an entry is there that must give way, see Store::publish
+    bool damaged = false;  ///< since it is not what its manifest says: the reason
     std::optional<Description> description;
 };
 

@@ -1,5 +1,6 @@
 #include "engine/run/run_folder.h"
 
+#include "engine/base/durable.h"
 #include "engine/base/error.h"
 #include "engine/base/files.h"
 #include "engine/base/json.h"
@@ -18,6 +19,7 @@
 #include <chrono>
 #include <cstring>
 #include <map>
+#include <thread>
 
 namespace stillroom {
 namespace fs = std::filesystem;
@@ -25,6 +27,7 @@ namespace {
 
 constexpr std::size_t kLargestManifest = std::size_t{4} << 20;
 constexpr std::size_t kDeepestStages = 64;
+constexpr auto kLongestWatch = std::chrono::seconds(3 * Lease::kBeatSeconds * Lease::kBeatsToLive);
 constexpr std::string_view kUnfinished = ".tmp";
 
 std::string random_hex(int digits) {
@@ -42,17 +45,25 @@ std::string new_id() {
     return fmt::format("{:%Y%m%dT%H%M%S}-{}", fmt::gmtime(now), random_hex(4));
 }
 
-[[noreturn]] void fail(const fs::path& path, const char* what, int error) {
-    throw Error({}, fmt::format("cannot {} {}: {}", what, path.string(), std::strerror(error)))
-        .hint("`--run-dir DIR` and STILLROOM_RUN_ROOT choose another place")
-        .exit_code(kExitResource);
+/// Calls what throws where something cannot be written, and says how to write elsewhere.
+template <class Write>
+void write_here(Write write) {
+    try {
+        write();
+    } catch (Error& error) {
+        if (error.hint_text().empty())
+            error.hint("`--run-dir DIR` and STILLROOM_RUN_ROOT choose another place");
+        throw;
+    }
 }
 
-void make_folders(const fs::path& folder) {
-    std::error_code failure;
-    fs::create_directories(folder, failure);
-    if (failure)
-        fail(folder, "make", failure.value());
+[[noreturn]] void fail(const fs::path& path, int code) {
+    write_here([&] { refuse_write(path, code); });
+    std::abort();
+}
+
+void make_place(const fs::path& folder) {
+    write_here([&] { make_folders(folder); });
 }
 
 fs::path name_beside(const fs::path& name) {
@@ -73,36 +84,12 @@ void sweep_unfinished(const fs::path& folder) {
 /// Replaced by a rename, not synced: these are records, the store holds what must not be lost.
 void replace_link(const fs::path& target, const fs::path& name) {
     fs::path beside = name_beside(name);
-    if (::symlink(target.c_str(), beside.c_str()) != 0)
-        fail(name, "link", errno);
-    if (::rename(beside.c_str(), name.c_str()) != 0) {
+    if (retried([&] { return ::symlink(target.c_str(), beside.c_str()); }) != 0)
+        fail(name, errno);
+    if (retried([&] { return ::rename(beside.c_str(), name.c_str()); }) != 0) {
         int error = errno;
         ::unlink(beside.c_str());
-        fail(name, "link", error);
-    }
-}
-
-void write_quickly(const fs::path& file, std::string_view text) {
-    fs::path beside = name_beside(file);
-    int descriptor =
-        ::open(beside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
-    if (descriptor < 0)
-        fail(file, "write", errno);
-    int error = 0;
-    while (!text.empty() && error == 0) {
-        ssize_t wrote = ::write(descriptor, text.data(), text.size());
-        if (wrote < 0 && errno != EINTR)
-            error = errno;
-        else if (wrote > 0)
-            text.remove_prefix(static_cast<std::size_t>(wrote));
-    }
-    if (::close(descriptor) != 0 && error == 0)
-        error = errno;
-    if (error == 0 && ::rename(beside.c_str(), file.c_str()) != 0)
-        error = errno;
-    if (error != 0) {
-        ::unlink(beside.c_str());
-        fail(file, "write", error);
+        fail(name, error);
     }
 }
 
@@ -117,11 +104,18 @@ void write_quickly(const fs::path& file, std::string_view text) {
 }
 
 Lease take_lease(const fs::path& folder) {
-    Owner holder;
     fs::path file = folder / "lease";
-    if (std::optional<Lease> lease = Lease::take(file, holder))
-        return std::move(*lease);
-    refuse_live(folder, holder);
+    auto end = std::chrono::steady_clock::now() + kLongestWatch;
+    for (;;) {
+        Owner holder;
+        if (std::optional<Lease> lease = Lease::take(file, holder))
+            return std::move(*lease);
+        // Of another host, and no beat for long: it is dead once it has not beaten under our eyes
+        // either.
+        if (Lease::holder(file) || std::chrono::steady_clock::now() > end)
+            refuse_live(folder, holder);
+        std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    }
 }
 
 std::vector<std::string> texts(const NodePtr& map, std::string_view key) {
@@ -223,11 +217,11 @@ RunFolder::RunFolder(fs::path path, RunRequest request, Lease lease)
 
 RunFolder RunFolder::create(const fs::path& root, RunRequest request) {
     fs::path parent = fs::absolute(root) / request.recipe;
-    make_folders(parent);
+    make_place(parent);
     request.id = new_id();
     fs::path folder = parent / request.id;
     if (::mkdir(folder.c_str(), 0777) != 0)
-        fail(folder, "make", errno);
+        fail(folder, errno);
     std::string id = request.id;
     RunFolder made = create_at(folder, std::move(request));
     replace_link(id, parent / "latest");
@@ -238,15 +232,17 @@ RunFolder RunFolder::create_at(const fs::path& folder, RunRequest request) {
     fs::path place = fs::absolute(folder).lexically_normal();
     if (!place.has_filename())
         place = place.parent_path();
-    make_folders(place);
+    make_place(place);
     Lease lease = take_lease(place);
+    sweep_unfinished(place);
     if (request.id.empty())
         request.id = place.filename().string();
     request.created = timestamp();
     for (const char* name : {"logs", "stages"})
-        make_folders(place / name);
+        make_place(place / name);
     RunFolder made(place, std::move(request), std::move(lease));
-    made.write("manifest.json", request_text(made.request_));
+    // Synced, unlike the other records: without it nobody could go on with the run.
+    write_here([&] { write_file(place / "manifest.json", request_text(made.request_)); });
     return made;
 }
 
@@ -272,8 +268,8 @@ void RunFolder::write(const std::string& name, std::string_view text) const {
     fs::path file = path_ / name;
     std::error_code ignored;
     if (!fs::exists(file.parent_path(), ignored))
-        make_folders(file.parent_path());
-    write_quickly(file, text);
+        make_place(file.parent_path());
+    write_here([&] { write_record_file(file, text); });
 }
 
 void RunFolder::link(std::string_view stage_name,
@@ -283,7 +279,7 @@ void RunFolder::link(std::string_view stage_name,
     if (::symlink(target.c_str(), place.c_str()) == 0)
         return;
     if (errno == ENOENT)
-        make_folders(place.parent_path());
+        make_place(place.parent_path());
     replace_link(target, place);
 }
 
@@ -340,6 +336,9 @@ fs::path find_run(const std::string& name) {
         return name;
     if (is_run(run_root() / name))
         return run_root() / name;
+    std::error_code ignored;
+    if (name.find('/') != std::string::npos && fs::is_directory(name, ignored))
+        return name;  // which is found wanting when it is read
     std::vector<fs::path> runs = list_runs();
     if (name == "latest" && !runs.empty())
         return runs.front();
@@ -369,7 +368,12 @@ std::optional<StageFile> read_stage_file(const fs::path& folder) {
     std::error_code ignored;
     if (!fs::is_regular_file(file, ignored))
         return std::nullopt;
-    NodePtr root = read_object(file);
+    NodePtr root;
+    try {
+        root = read_object(file);
+    } catch (const Error&) {
+        return std::nullopt;  // a power cut took it: a record, which the next run writes anew
+    }
     StageFile stage;
     stage.name = text_of(root, "name");
     stage.use = text_of(root, "use");

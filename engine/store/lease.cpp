@@ -28,6 +28,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr auto kLife = std::chrono::seconds(Lease::kBeatSeconds * Lease::kBeatsToLive);
 constexpr std::size_t kMostBytes = 4096;
+constexpr std::int64_t kMaking = 5;  // seconds; longer than anybody needs to write a lease
 
 /// One file of the row, as it was read.
 struct Standing {
@@ -200,6 +201,32 @@ bool make_exclusively(const fs::path& file, const Owner& owner) {
     return true;
 }
 
+/// How long the file has stood still. Both times come from the file system that holds it. 0 if
+/// nobody can tell.
+std::int64_t seconds_unchanged(const fs::path& file) {
+    struct stat status {};
+    struct stat now {};
+    fs::path probe =
+        file.parent_path() / (std::string(kTemporary) + temporary_name(this_process()));
+    bool known = ::stat(file.c_str(), &status) == 0;
+    Descriptor made(::open(probe.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
+    known = known && made.is_open() && ::fstat(made.get(), &now) == 0;
+    if (made.is_open())
+        ::unlink(probe.c_str());
+    return known ? now.st_mtim.tv_sec - status.st_mtim.tv_sec : 0;
+}
+
+bool is_there(const fs::path& file, const Standing& standing) {
+    struct stat status {};
+    return ::lstat(numbered(file, standing.number).c_str(), &status) == 0;
+}
+
+/// An empty file: its text was lost in a power cut, unless it is being made just now.
+bool is_abandoned(const fs::path& file, const Standing& standing) {
+    return standing.number > 0 && standing.text.empty() &&
+           seconds_unchanged(numbered(file, standing.number)) > kMaking;
+}
+
 }  // namespace
 
 struct Lease::State {
@@ -269,7 +296,8 @@ std::optional<Lease> Lease::take(const fs::path& file, Owner& holder) {
     for (;;) {
         Standing before = highest(absolute);
         bool held = before.number > 0 && !before.released;
-        if (held && life_of(before.owner) != Life::dead && !watch().stood_still(absolute, before)) {
+        if (held && life_of(before.owner) != Life::dead && !watch().stood_still(absolute, before) &&
+            !is_abandoned(absolute, before)) {
             holder = before.owner;
             return std::nullopt;
         }
@@ -282,7 +310,9 @@ std::optional<Lease> Lease::take(const fs::path& file, Owner& holder) {
         // Whoever slept between looking and making may have made an old number: then a higher one
         // is there, or the one he stepped over is not, or not the same.
         std::vector<int> numbers = numbers_of(absolute);
-        bool follows = before.number == 0 || before.is_same(read_standing(absolute, before.number));
+        Standing again = read_standing(absolute, before.number);
+        bool follows = before.number == 0 || before.is_same(again) ||
+                       (before.text.empty() && again.text.empty() && is_there(absolute, before));
         if (numbers.empty() || numbers.back() != state->number || !follows) {
             ::unlink(state->path().c_str());
             continue;
@@ -306,20 +336,9 @@ std::optional<Owner> Lease::holder(const fs::path& file) {
         return std::nullopt;
     if (life == Life::alive)
         return standing.owner;
-    // Elsewhere: one look cannot see beats, so the time of the last one must do. Both times come
-    // from the file system that holds the file.
-    struct stat status {};
-    struct stat now {};
-    fs::path probe =
-        file.parent_path() / (std::string(kTemporary) + temporary_name(this_process()));
-    bool known = ::stat(numbered(file, standing.number).c_str(), &status) == 0;
-    Descriptor made(::open(probe.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
-    known = known && made.is_open() && ::fstat(made.get(), &now) == 0;
-    if (made.is_open())
-        ::unlink(probe.c_str());
-    if (known && now.st_mtim.tv_sec - status.st_mtim.tv_sec > 2 * kLife.count())
-        return std::nullopt;
-    return standing.owner;
+    // Elsewhere: one look cannot see beats, so the time of the last one must do.
+    bool is_old = seconds_unchanged(numbered(file, standing.number)) > 2 * kLife.count();
+    return is_old || is_abandoned(file, standing) ? std::nullopt : std::optional(standing.owner);
 }
 
 bool Lease::still_mine() const {
