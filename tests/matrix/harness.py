@@ -119,13 +119,14 @@ class Bench:
         failures, self.failures = self.failures, []
         check(not failures, f"{len(failures)} broken promises\n" + "\n".join(failures))
 
-    def sample(self, most, seconds_each, budget):
-        """Which N of 1 ... most to try: all of them, or as many as the budget of seconds allows, evenly spread."""
+    def sample(self, most, seconds_each, budget, least=3, turn=0):
+        """Which N of 1 ... most to try: all of them, or as many as the budget of seconds allows, evenly spread; `turn` shifts them."""
         if self.exhaustive:
             return list(range(1, most + 1))
-        tries = max(3, min(most, int(budget / max(seconds_each, 0.05))))
+        tries = min(most, max(least, int(budget / max(seconds_each, 0.05))))
         stride = most / tries
-        return sorted({min(most, int(i * stride) + 1) for i in range(tries)})
+        shift = turn * 0.382 % 1  # so that turns fall between each other
+        return sorted({min(most, int((i + shift) * stride) + 1) for i in range(tries)})
 
 
 class Place:
@@ -189,6 +190,10 @@ class Place:
         began = time.monotonic()
         process = self.start(*words, **how)
         return finish(process, words, began, timeout)
+
+    def at_work(self):
+        """Is a process of this place left? Its words name the folder."""
+        return any(str(self.folder) in word for name in os.listdir("/proc") if name.isdigit() for word in command_line(int(name)))
 
     def struck(self):
         """What the shim says happened: the line, or nothing."""

@@ -56,3 +56,39 @@ def believes_no_file_that_changed_meanwhile(bench):
             place.run("run", recipe).expect(0)
             place.check_whole()
             check(place.text("text") == text.read_text(encoding="utf-8"), f"{change.__name__}: the next run made something else")
+
+
+@row("O1")
+def writes_over_nothing_of_others(bench):
+    """A file or folder that is there stays unless --overwrite says so; the stage's own, unchanged, counts as done; inputs never."""
+
+    def place_with(place, text="hello", to="./out.txt"):
+        return place.recipe({"text": f"use: toy.write, text: {text}", "export": f"use: toy.export, text: text, to: {to}"})
+
+    with bench.place() as place:
+        out = place.work / "out.txt"
+        out.write_text("mine", encoding="utf-8")
+        place.run("run", place_with(place)).expect(2).says("out.txt is there already", "--overwrite")
+        check(out.read_text(encoding="utf-8") == "mine", "somebody's file was written over")
+        place.run("run", place_with(place), "--overwrite").expect(0)
+        check(out.read_text(encoding="utf-8") == "hello", "--overwrite did not")
+        check("2 cached" in place.run("run", place_with(place)).expect(0).err, "its own file, unchanged, is not cached")
+        # Its own may be replaced, somebody's change of it may not.
+        place.run("run", place_with(place, "other")).expect(0)
+        check(out.read_text(encoding="utf-8") == "other", "its own file was not replaced")
+        out.write_text("changed", encoding="utf-8")
+        place.run("run", place_with(place, "third")).expect(2).says("out.txt is there already")
+        check(out.read_text(encoding="utf-8") == "changed", "a change was written over")
+        out.unlink()
+        out.mkdir()
+        (out / "file").write_text("mine", encoding="utf-8")
+        place.run("run", place_with(place, "fourth")).expect(2).says("is not empty")
+        check((out / "file").read_text(encoding="utf-8") == "mine", "somebody's folder was written over")
+    with bench.place() as place:
+        recipe = place_with(place)
+        place.run("run", recipe).expect(0)
+        entry = next(place.store / key / "report" for key in place.keys() if place.manifest(key)["stage"] == "text")
+        for inside in (entry, entry / "new.txt"):
+            result = place.run("run", place_with(place, to=f"'{inside}'"), "--overwrite").expect(2).says("is read by this stage")
+            check("export" in result.err, f"the stage is not named: {result}")
+        place.check_whole()
