@@ -101,6 +101,8 @@ std::string manifest_text(const Manifest& manifest) {
     out.end_array();
     write_texts(out, "written", manifest.written);
     out.key("failed"), out.string(manifest.failed);
+    if (!manifest.text.empty())
+        out.key("text"), out.string(manifest.text);
     out.end_object();
     return out.take() + "\n";
 }
@@ -137,6 +139,8 @@ Manifest parse_manifest(std::string text, std::string_view key) {
     }
     manifest.written = texts_field(*root, "written");
     manifest.failed = text_field(*root, "failed");
+    if (root->get("text"))
+        manifest.text = text_field(*root, "text");
     return manifest;
 }
 

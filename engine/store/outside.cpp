@@ -153,6 +153,21 @@ std::optional<Binding> Store::find_binding(std::string_view id) const {
     }
 }
 
+std::optional<Binding::Folder> Store::find_source(const fs::path& folder,
+                                                  std::string_view digest) const {
+    for (const std::string& id : list_folder(folder_ / "bindings")) {
+        if (!is_digest(id))
+            continue;
+        std::optional<Binding> binding = find_binding(id);
+        if (!binding)
+            continue;
+        for (auto& [name, source] : binding->outputs)
+            if (source.path == folder && source.digest == digest)
+                return std::move(source);
+    }
+    return std::nullopt;
+}
+
 void Store::remember_binding(std::string_view id, const Binding& binding) const {
     check_key(id);
     JsonWriter out(1);

@@ -38,20 +38,27 @@ Number number_in(std::string_view text) {
     return number;
 }
 
-/// When the process began, in ticks since boot; 0 if that cannot be seen.
-long long start_of(long pid) {
+struct Process {
+    long long started = 0;  ///< in ticks since boot; 0 if that cannot be seen
+    bool over = false;      ///< has ended, and nobody has asked how: common in containers
+};
+
+Process look_at(long pid) {
+    Process process;
     std::string text = proc_text(fmt::format("/proc/{}/stat", pid).c_str());
     std::size_t name_end = text.rfind(')');  // the name may hold blanks and brackets
     if (name_end == std::string::npos)
-        return 0;
+        return process;
     std::string_view rest = std::string_view(text).substr(name_end + 1);
+    process.over = rest.starts_with(" Z") || rest.starts_with(" X");
     for (int field = 0; field < 20; ++field) {  // the 22nd field; the name was the second
         std::size_t blank = rest.find(' ');
         if (blank == std::string_view::npos)
-            return 0;
+            return process;
         rest.remove_prefix(blank + 1);
     }
-    return number_in<long long>(rest);
+    process.started = number_in<long long>(rest);
+    return process;
 }
 
 /// Containers of one host share its boot id but number their processes each from 1.
@@ -101,9 +108,9 @@ std::string random_name() {
 
 Owner this_process() {
     const Machine& machine = this_machine();
-    static const std::pair<long, long long> first{::getpid(), start_of(::getpid())};
+    static const std::pair<long, long long> first{::getpid(), look_at(::getpid()).started};
     long pid = ::getpid();  // another one after a fork
-    long long started = pid == first.first ? first.second : start_of(pid);
+    long long started = pid == first.first ? first.second : look_at(pid).started;
     return {machine.host, machine.boot, pid, started, random_name(), utc_now()};
 }
 
@@ -121,9 +128,9 @@ Life life_of(const Owner& owner) {
         return Life::unknown;
     if (::kill(static_cast<pid_t>(owner.pid), 0) != 0)
         return errno == ESRCH ? Life::dead : Life::alive;
-    long long started = start_of(owner.pid);
-    bool another = started != 0 && owner.started != 0 && started != owner.started;
-    return another ? Life::dead : Life::alive;
+    Process process = look_at(owner.pid);
+    bool another = process.started != 0 && owner.started != 0 && process.started != owner.started;
+    return another || process.over ? Life::dead : Life::alive;
 }
 
 std::string describe(const Owner& owner) {

@@ -144,6 +144,24 @@ std::optional<Manifest> Store::last_of(std::string_view stage, std::string_view 
     return std::nullopt;
 }
 
+std::optional<Manifest> Store::find_written(const fs::path& path) const {
+    std::optional<Manifest> newest;
+    for (const std::string& name : list_folder(folder_)) {
+        if (!is_digest(name))
+            continue;
+        try {
+            Manifest manifest =
+                parse_manifest(read_file(folder_ / name / "manifest.json", kMostManifest), name);
+            if (manifest.written.contains(path.string()) &&
+                (!newest || newest->created < manifest.created))
+                newest = std::move(manifest);
+        } catch (const Unreadable&) {
+        } catch (const Error&) {
+        }
+    }
+    return newest;
+}
+
 std::optional<Work> Store::open_work(std::string_view key, Owner& holder) {
     check_key(key);
     fs::path folder = folder_ / "work" / key;

@@ -41,6 +41,7 @@ struct Manifest {
     std::map<std::string, std::string>
         written;         ///< path outside the store (x-path: output) -> digest
     std::string failed;  ///< why a quality gate refused it; empty: it did not
+    std::string text;    ///< what the stage sent as text, for `do`; none if it was much
 };
 
 /// A source that a stage named rather than made: outside files, known by what they hold.
@@ -150,7 +151,14 @@ public:
     void drop_work(Work work);               ///< nothing of it is wanted
     void touch(std::string_view key) const;  ///< it was used now
 
+    /// The newest whole entry whose stage wrote this path outside the store.
+    std::optional<Manifest> find_written(const std::filesystem::path& path) const;
+
     std::optional<Binding> find_binding(std::string_view id) const;  ///< stamps are not looked at
+
+    /// What is remembered of a source by where it is and what it held.
+    std::optional<Binding::Folder> find_source(const std::filesystem::path& folder,
+                                               std::string_view digest) const;
     void remember_binding(std::string_view id, const Binding& binding) const;
 
     /// The digest of an outside file: remembered by stamp unless `verify`. A file above `most`
