@@ -66,6 +66,14 @@ std::vector<OutsidePath> outside_paths(const CheckedStage& stage) {
     return paths_with(stage, &Marks::input);
 }
 
+std::string binding_id_of(const CheckedStage& stage, const KeyParts& parts) {
+    std::string text = key_record(stage, parts);
+    for (const OutsidePath& path : outside_paths(stage))
+        if (path.local)
+            text += "\n" + fs::absolute(path.text).lexically_normal().string();
+    return key_of(text);
+}
+
 std::vector<OutsidePath> written_paths(const CheckedStage& stage) {
     std::vector<OutsidePath> out = paths_with(stage, &Marks::output);
     for (OutsidePath& path : out)

@@ -201,7 +201,7 @@ private:
         if (never_cached)
             out_.parts.nonce = options_.nonce;
         out_.record = key_record(stage_, out_.parts);
-        out_.binding_id = key_of(out_.record);
+        out_.binding_id = binding_id_of(stage_, out_.parts);
         Remembered remembered = remember();
         if (!take_outside(remembered))
             return;
@@ -225,7 +225,7 @@ private:
 
     void decide(const Remembered& remembered, bool never_cached) {
         out_.state = StageState::run;
-        if (options_.force.contains(stage_.name)) {
+        if (options_.force.contains(stage_.name) && !options_.fresh.contains(out_.key)) {
             out_.reason = "forced";
             std::error_code ignored;
             out_.replace = !out_.key.empty() && fs::exists(store_.entry(out_.key), ignored);

@@ -62,6 +62,7 @@ struct PlanOptions {
     std::uint64_t hash_at_most = std::uint64_t{64} << 20;  ///< bytes of an unread source
     unsigned threads = 1;
     bool explain = true;  ///< look up what changed; false: only whether it runs
+    std::set<std::string> fresh;  ///< keys that this run has made: --force is content with them
 };
 
 /// State, key and reason of one stage whose upstream stages stand in `plan` already. The engine
@@ -81,8 +82,19 @@ STILLROOM_API Plan make_plan(Graph graph,
 /// jobs of a sweep share. In the graph's order.
 STILLROOM_API std::vector<std::string> stage_identities(const Graph& graph);
 
+/// The stage of that name, or those of the sub-recipe of that name: indices into the graph.
+STILLROOM_API std::set<std::size_t> stages_named(const Graph& graph, const std::string& name);
+
 /// The stages that decide what `--only` and `--from` leave in: indices into the graph.
 STILLROOM_API std::set<std::size_t> stages_from(const Graph& graph, const std::string& name);
 STILLROOM_API std::set<std::size_t> stages_up_to(const Graph& graph, const std::string& name);
+
+/// The chosen stages of a graph and, to know their keys, those before them whose artifacts decide
+/// them.
+struct Part {
+    Graph graph;
+    std::set<std::size_t> chosen;  ///< indices into `graph`
+};
+STILLROOM_API Part part_of(Graph graph, const std::set<std::size_t>& chosen);
 
 }  // namespace stillroom

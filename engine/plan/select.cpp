@@ -4,10 +4,8 @@
 #include <fmt/format.h>
 
 namespace stillroom {
-namespace {
 
-/// The stage of that name, or those of the sub-recipe of that name.
-std::set<std::size_t> named(const Graph& graph, const std::string& name) {
+std::set<std::size_t> stages_named(const Graph& graph, const std::string& name) {
     std::set<std::size_t> found;
     for (std::size_t i = 0; i < graph.stages.size(); ++i)
         if (graph.stages[i].name == name || graph.stages[i].name.starts_with(name + "/"))
@@ -15,10 +13,8 @@ std::set<std::size_t> named(const Graph& graph, const std::string& name) {
     return found;
 }
 
-}  // namespace
-
 std::set<std::size_t> stages_from(const Graph& graph, const std::string& name) {
-    std::set<std::size_t> chosen = named(graph, name);
+    std::set<std::size_t> chosen = stages_named(graph, name);
     for (const Edge& edge : graph.edges)  // in the order of `to`: one pass reaches all
         if (chosen.contains(edge.from))
             chosen.insert(edge.to);
@@ -26,11 +22,37 @@ std::set<std::size_t> stages_from(const Graph& graph, const std::string& name) {
 }
 
 std::set<std::size_t> stages_up_to(const Graph& graph, const std::string& name) {
-    std::set<std::size_t> chosen = named(graph, name);
+    std::set<std::size_t> chosen = stages_named(graph, name);
     for (auto edge = graph.edges.rbegin(); edge != graph.edges.rend(); ++edge)
         if (chosen.contains(edge->to))
             chosen.insert(edge->from);
     return chosen;
+}
+
+Part part_of(Graph graph, const std::set<std::size_t>& chosen) {
+    std::set<std::size_t> kept = chosen;
+    for (auto edge = graph.edges.rbegin(); edge != graph.edges.rend(); ++edge)
+        if (kept.contains(edge->to) && !edge->port.empty())
+            kept.insert(edge->from);
+    Part part;
+    std::vector<std::size_t> place(graph.stages.size());
+    for (std::size_t stage : kept) {
+        place[stage] = part.graph.stages.size();
+        if (chosen.contains(stage))
+            part.chosen.insert(place[stage]);
+        part.graph.stages.push_back(std::move(graph.stages[stage]));
+    }
+    for (Edge& edge : graph.edges)
+        if (kept.contains(edge.from) && kept.contains(edge.to)) {
+            edge.from = place[edge.from];
+            edge.to = place[edge.to];
+            part.graph.edges.push_back(std::move(edge));
+        }
+    for (const CheckedStage& stage : part.graph.stages)
+        for (const auto& [name, feed] : graph.outputs)
+            if (feed.stage == stage.name)
+                part.graph.outputs.emplace(name, feed);
+    return part;
 }
 
 std::vector<std::string> stage_identities(const Graph& graph) {

@@ -135,13 +135,19 @@ Request with_sources(Request request, Sources& sources) {
     return request;
 }
 
-/// A key of the one stage of `do`. `launch` stays what it is everywhere.
+/// A key of the one stage of `do`; a group is one that its recipe, which has no defaults, takes in.
+/// `launch` stays what it is everywhere.
 void put_below(Override& override, const std::string& prefix) {
     for (std::vector<Override>& row : override.rows)
         for (Override& part : row)
             put_below(part, prefix);
-    if (override.is_group || is_launch(override))
+    if (is_launch(override))
         return;
+    if (override.is_group) {
+        if (override.kind == OverrideKind::change)
+            override.kind = OverrideKind::add;
+        return;
+    }
     std::vector<std::string> path = split(prefix, '.');
     path.insert(path.end(), override.path.begin(), override.path.end());
     override.path = std::move(path);
