@@ -4,6 +4,7 @@
 #include "engine/base/files.h"
 #include "engine/base/text.h"
 #include "engine/cli/complete_recipe.h"
+#include "engine/cli/complete_run.h"
 #include "engine/cli/terminal.h"
 #include "engine/cli/verbs.h"
 
@@ -109,6 +110,12 @@ std::vector<std::string> complete_options(const Verb* verb, std::string_view sta
     return whole(keep_matching(std::move(names), start));
 }
 
+std::vector<std::string> runs_and(std::vector<std::string> others, std::string_view start) {
+    std::vector<std::string> found = whole(complete_run(start));
+    found.insert(found.end(), others.begin(), others.end());
+    return found;
+}
+
 std::vector<std::string> complete_named(Names names,
                                         const Before& before,
                                         const std::string& start) {
@@ -130,6 +137,15 @@ std::vector<std::string> complete_named(Names names,
             return whole(keep_matching(stage_type_names(), start));
         case Names::library:
             return whole(keep_matching(library_names(before.config_folders), start));
+        case Names::run:
+            return runs_and(complete_files(start, {}, true), start);
+        case Names::recipe_or_run:
+            return runs_and(complete_files(start, {".yaml", ".yml", ".json"}), start);
+        case Names::file_or_run:
+            return runs_and(complete_files(start, {}), start);
+        case Names::run_stage:
+            return before.words.size() < 2 ? std::vector<std::string>()
+                                           : whole(complete_run_stage(before.words[1], start));
         case Names::recipe_key:
             return complete_key(recipe, start);
         case Names::override_:

@@ -1,6 +1,7 @@
 #include "engine/base/json.h"
 #include "engine/base/text.h"
 #include "engine/cli/command.h"
+#include "engine/cli/diff_runs.h"
 #include "engine/cli/origins.h"
 #include "engine/cli/recipe_input.h"
 #include "engine/cli/run_verbs.h"
@@ -147,6 +148,8 @@ void run_compose(Command& command) {
 }
 
 void run_diff(Command& command) {
+    if (are_runs(command))
+        return diff_runs(command);
     struct Side {
         const Node* a = nullptr;
         const Node* b = nullptr;

@@ -5,6 +5,7 @@
 #include "engine/base/units.h"
 #include "engine/cli/recipe_input.h"
 #include "engine/cli/run_verbs.h"
+#include "engine/cli/selection.h"
 #include "engine/plan/describe.h"
 #include "engine/plan/estimate.h"
 #include "engine/plan/reason.h"
@@ -165,18 +166,23 @@ std::string plan_json(const std::string& file,
 
 void show_plan(Command& command, const std::string& file, const CheckedJobs& jobs) {
     Store store(store_of(command));
+    Selection selection = selection_of(command);
+    std::vector<Part> parts = select_stages(command, jobs, selection);
     PlanOptions options;
-    for (const Word& word : command.line.values("--force"))
-        options.force.insert(word.text);
     if (command.line.has("--verify"))
         options.verify = Verify::digests;
     Sayer sayer(command);
     std::vector<Plan> plans;
-    for (const CheckedJob& job : jobs.jobs) {
+    for (Part& part : parts) {
+        options.force = forced_stages(part.graph, selection);
         Diagnostics planning;
-        plans.push_back(make_plan(build_graph(job.checked), store, options, planning));
+        plans.push_back(make_plan(std::move(part.graph), store, options, planning));
         sayer.say(planning);
+        if (command.diagnostics.ok() && !check_left_out(command, plans.back(), part.chosen))
+            return;
     }
+    if (plans.empty())
+        return;
     std::vector<Plan*> all;
     for (Plan& plan : plans)
         all.push_back(&plan);

@@ -41,7 +41,7 @@ void add_failure(Command& command, const PlannedJob& job, const StageOutcome& ou
     Span where = stage.where;
     if (!end.key.empty()) {
         const Node& node = node_at(*stage.settings, end.key);
-        if (node.where)
+        if (node.where && node.origin != Origin::schema_default)
             where = node.where;
     }
     Diagnostic& problem = command.diagnostics.error(0,
@@ -92,13 +92,16 @@ void write_outputs(JsonWriter& out, const PlannedJob& job) {
     out.end_object();
 }
 
-void write_stages(JsonWriter& out, const Outcome& outcome, std::size_t job) {
+void write_stages(JsonWriter& out,
+                  const std::vector<PlannedJob>& jobs,
+                  const Outcome& outcome,
+                  std::size_t job) {
     out.key("stages"), out.begin_array();
     for (const StageOutcome& stage : outcome.stages) {
         if (stage.stage.job != job)
             continue;
         out.begin_object();
-        out.key("name"), out.string(stage.stage.name);
+        out.key("name"), out.string(jobs[job].plan.graph.stages[stage.stage.stage].name);
         out.key("state"), out.string(stage.state);
         out.key("seconds"), out.number(stage.seconds);
         out.key("reason"), out.string(stage.reason);
@@ -144,30 +147,17 @@ void write_node(std::string& text, const Node& node, const Sources& sources, int
 
 }  // namespace
 
+void StageTexts::cached(const StageRef&, const PlannedStage& planned) {
+    std::vector<Damage> ignored;
+    if (planned.key.empty())
+        return;
+    if (std::optional<Manifest> entry = store_.find(planned.key, Verify::sizes, ignored))
+        text_ += entry->text;
+}
+
 void StageTexts::heard(const StageRef&, int rank, const Record& record) {
     if (rank == 0 && record.event == "text")
         text_ += record.text;
-}
-
-bool has_stage(const Graph& graph, const std::string& name) {
-    return std::any_of(graph.stages.begin(), graph.stages.end(), [&](const CheckedStage& stage) {
-        return stage.name == name;
-    });
-}
-
-void refuse_stage(Command& command, const Graph& graph, const std::string& name) {
-    std::vector<std::string> names;
-    for (const CheckedStage& stage : graph.stages)
-        names.push_back(stage.name);
-    Span where;
-    for (const char* option : {"--only", "--from", "--force"})
-        for (const Word& word : command.line.values(option))
-            if (word.text == name)
-                where = word.where;
-    std::string hint = did_you_mean(name, names);
-    command.diagnostics
-        .error(0, where, fmt::format("there is no stage '{}'", escape_controls(name)))
-        .with_hint(hint.empty() ? "`stillroom plan RECIPE` lists them" : hint);
 }
 
 std::string with_origins(const Node& root, const Sources& sources) {
@@ -190,7 +180,7 @@ void report_run(Command& command,
         out.key("run"), out.string(folder.path().string());
         if (!swept) {
             write_outputs(out, jobs.front());
-            write_stages(out, outcome, 0);
+            write_stages(out, jobs, outcome, 0);
         } else {
             out.key("jobs"), out.begin_array();
             for (std::size_t job = 0; job < jobs.size(); ++job) {
@@ -201,7 +191,7 @@ void report_run(Command& command,
                     out.string(text);
                 out.end_array();
                 write_outputs(out, jobs[job]);
-                write_stages(out, outcome, job);
+                write_stages(out, jobs, outcome, job);
                 out.end_object();
             }
             out.end_array();

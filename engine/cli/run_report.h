@@ -10,13 +10,18 @@
 
 namespace stillroom::cli {
 
-/// What stages send as text, which `do` prints on stdout.
+inline constexpr const char* kOneStage = "stage";  ///< what `do` calls it
+
+/// What stages send as text, or sent when what is cached was made, which `do` prints on stdout.
 class StageTexts final : public Observer {
 public:
+    explicit StageTexts(const Store& store) : store_(store) {}
     void heard(const StageRef& stage, int rank, const Record& record) override;
+    void cached(const StageRef& stage, const PlannedStage& planned) override;
     const std::string& text() const { return text_; }
 
 private:
+    const Store& store_;
     std::string text_;
 };
 
@@ -27,9 +32,6 @@ void report_run(Command& command,
                 const std::vector<PlannedJob>& jobs,
                 const Outcome& outcome,
                 bool swept);
-
-bool has_stage(const Graph& graph, const std::string& name);
-void refuse_stage(Command& command, const Graph& graph, const std::string& name);
 
 /// The recipe as composed, each value with the place it came from as a comment.
 std::string with_origins(const Node& root, const Sources& sources);

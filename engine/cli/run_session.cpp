@@ -11,6 +11,7 @@
 #include "engine/cli/recipe_input.h"
 #include "engine/cli/run_report.h"
 #include "engine/cli/run_view.h"
+#include "engine/cli/selection.h"
 #include "engine/cli/terminal.h"
 #include "engine/document/document.h"
 #include "engine/document/scalar.h"
@@ -61,6 +62,15 @@ void flatten(const Node& node, const std::string& path, std::map<std::string, st
     all[path] = out.take();
 }
 
+/// Those of the one stage of `do`, which no recipe names.
+void name_outputs(Graph& graph) {
+    for (const CheckedStage& stage : graph.stages)
+        if (stage.name == kOneStage)
+            for (const OutputDeclaration& output : stage.type->outputs)
+                if (has_output(output, *stage.settings))
+                    graph.outputs[output.name] = {stage.name, output.name, {}};
+}
+
 }  // namespace
 
 RunSession::RunSession(Command& command,
@@ -74,14 +84,6 @@ RunSession::RunSession(Command& command,
       agents_(agents) {
     configuration_ = command.configuration();
     ranks_ = read_ranks({}, environment_variables(), false);
-}
-
-PlanOptions RunSession::planning(const RunRequest& asked) const {
-    PlanOptions options;
-    options.force.insert(asked.force.begin(), asked.force.end());
-    options.verify = command_.line.has("--verify") ? Verify::digests : Verify::sizes;
-    options.threads = static_cast<unsigned>(std::max(1, launch_.cores));
-    return options;
 }
 
 /// Everything up to the plan. Nothing is written.
@@ -105,20 +107,31 @@ bool RunSession::prepare(const RunRequest& asked) {
         plugins_.push_back(path.path);
     if (!diagnostics.ok())
         return false;
-    store_.emplace(store_of(command_));
-    for (CheckedJob& job : all.jobs) {
-        PlanOptions options = planning(asked);
-        Graph graph = build_graph(job.checked);
-        if (asked.verb == "do")  // no recipe names them
-            for (const CheckedStage& stage : graph.stages)
-                for (const OutputDeclaration& output : stage.type->outputs)
-                    if (has_output(output, *stage.settings))
-                        graph.outputs[output.name] = {stage.name, output.name, {}};
-        Plan plan = make_plan(std::move(graph), *store_, options, diagnostics);
+    store_.emplace(asked.store.empty() ? fs::absolute(store_of(command_)) : asked.store);
+    return plan_stages(all, asked) && check_faults() && ask_stages() && find_ranks();
+}
+
+/// Plans what --only and --from leave in. What stands before must be in the store.
+bool RunSession::plan_stages(CheckedJobs& all, const RunRequest& asked) {
+    Selection selection{asked.only, asked.from, asked.force};
+    std::vector<Part> parts = select_stages(command_, all, selection);
+    planning_.verify = command_.line.has("--verify") ? Verify::digests : Verify::sizes;
+    planning_.threads = static_cast<unsigned>(std::max(1, launch_.cores));
+    planning_.nonce = asked.id;  // of a run that is gone on with: what it made counts
+    for (const Part& part : parts)
+        planning_.force.merge(forced_stages(part.graph, selection));
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+        CheckedJob& job = all.jobs[i];
+        if (asked.verb == "do")
+            name_outputs(parts[i].graph);
+        Plan plan = make_plan(std::move(parts[i].graph), *store_, planning_, command_.diagnostics);
+        if (command_.diagnostics.ok() && !check_left_out(command_, plan, parts[i].chosen))
+            return false;
         checked_.push_back(std::move(job.checked));
         jobs_.push_back({std::move(job.id), std::move(job.overrides), std::move(plan)});
+        chosen_.push_back(std::move(parts[i].chosen));
     }
-    return diagnostics.ok() && check_faults() && choose(asked) && ask_stages() && find_ranks();
+    return command_.diagnostics.ok();
 }
 
 /// Finds who starts the ranks, and that there are enough for every stage that may run.
@@ -141,15 +154,16 @@ bool RunSession::find_ranks() {
 bool RunSession::check_faults() {
     for (const Word& word : command_.line.values("--inject")) {
         std::string stage = word.text.substr(0, word.text.find(':'));
-        bool found = std::any_of(jobs_.begin(), jobs_.end(), [&](const PlannedJob& job) {
-            return has_stage(job.plan.graph, stage);
-        });
+        std::set<std::string> names;
+        for (const PlannedJob& job : jobs_)
+            for (const CheckedStage& one : job.plan.graph.stages)
+                names.insert(one.name);
         if (!command_.line.has("--allow-inject")) {
             command_.diagnostics.error(0, word.where, "--inject breaks what it strikes")
                 .with_hint("--allow-inject takes it")
                 .exits(kExitPolicy);
-        } else if (!found) {
-            refuse_stage(command_, jobs_.front().plan.graph, stage);
+        } else if (!names.contains(stage)) {
+            refuse_stage(command_, names, stage);
         } else {
             try {
                 read_fault(std::string_view(word.text).substr(
@@ -160,47 +174,6 @@ bool RunSession::check_faults() {
         }
     }
     return command_.diagnostics.ok();
-}
-
-/// What --only and --from leave in. What stands before must be in the store.
-bool RunSession::choose(const RunRequest& asked) {
-    for (const PlannedJob& job : jobs_) {
-        const Graph& graph = job.plan.graph;
-        std::set<std::size_t> chosen;
-        for (std::size_t stage = 0; stage < graph.stages.size(); ++stage)
-            chosen.insert(stage);
-        auto keep = [&](const std::vector<std::string>& names, auto&& stages_of) {
-            if (names.empty())
-                return;
-            std::set<std::size_t> wanted;
-            for (const std::string& name : names)
-                wanted.merge(stages_of(graph, name));
-            std::erase_if(chosen, [&](std::size_t stage) { return !wanted.contains(stage); });
-        };
-        for (const std::vector<std::string>* names : {&asked.only, &asked.from, &asked.force})
-            for (const std::string& name : *names)
-                if (!has_stage(graph, name))
-                    refuse_stage(command_, graph, name);
-        if (!command_.diagnostics.ok())
-            return false;
-        keep(asked.only, stages_up_to);
-        keep(asked.from, stages_from);
-        for (const Edge& edge : graph.edges) {
-            const PlannedStage& before = job.plan.stages[edge.from];
-            if (!chosen.contains(edge.to) || chosen.contains(edge.from) ||
-                before.state == StageState::cached)
-                continue;
-            command_.diagnostics
-                .error(0,
-                       graph.stages[edge.from].where,
-                       fmt::format("'{}' is not in the store, and --from leaves it out",
-                                   graph.stages[edge.from].name))
-                .with_hint("run without --from, or from an earlier stage");
-            return false;
-        }
-        chosen_.push_back(std::move(chosen));
-    }
-    return true;
 }
 
 /// Asks the stages that will run whether they can: before the first byte of weights is read.
@@ -294,7 +267,11 @@ void RunSession::write_records(const RunFolder& folder) {
 }
 
 void RunSession::run(RunRequest asked) {
-    if (!prepare(asked))
+    const Word* place = command_.line.value("--run-dir");
+    std::optional<RunFolder> folder = place ? open_given(*place) : std::nullopt;
+    if (folder)
+        asked.id = folder->request().id;
+    if (!command_.diagnostics.ok() || !prepare(asked))
         return;
     asked.recipe = checked_.front().recipe;
     asked.engine = kVersion;
@@ -302,35 +279,39 @@ void RunSession::run(RunRequest asked) {
     asked.launch = launch_.name;
     asked.cores = launch_.cores;
     asked.store = store_->folder();
-    const Word* place = command_.line.value("--run-dir");
-    if (!place) {
-        RunFolder folder = RunFolder::create(run_root(), std::move(asked));
-        carry_out(folder);
-        return;
+    if (folder) {
+        if (!check_changes(folder->path()))
+            return;
+        if (command_.line.has("--accept-changes"))
+            hand_over(*folder);
+        folder->ask_again(std::move(asked));
+    } else if (place) {
+        folder = RunFolder::create_at(place->text, std::move(asked));
+    } else {
+        folder = RunFolder::create(run_root(), std::move(asked));
     }
+    carry_out(*folder);
+}
+
+/// The run that --run-dir names, if one is there: held at once, so that a second engine is refused
+/// before it has read or asked anything.
+std::optional<RunFolder> RunSession::open_given(const Word& place) {
     std::error_code ignored;
+    if (!fs::exists(fs::path(place.text) / "manifest.json", ignored))
+        return std::nullopt;
     const Word* how = command_.line.value("--resume");
-    bool there = fs::exists(fs::path(place->text) / "manifest.json", ignored);
-    if (there && how && how->text == "never") {
-        command_.diagnostics
-            .error(0, place->where, fmt::format("{} holds a run already", place->text))
-            .with_hint("another --run-dir, or --resume auto to go on with it");
-        return;
-    }
-    if (there) {
-        RunFolder folder = RunFolder::open(place->text);
-        if (check_changes(folder.path()))
-            carry_out(folder);
-        return;
-    }
-    RunFolder folder = RunFolder::create_at(place->text, std::move(asked));
-    carry_out(folder);
+    if (!how || how->text != "never")
+        return RunFolder::open(place.text);
+    command_.diagnostics.error(0, place.where, fmt::format("{} holds a run already", place.text))
+        .with_hint("another --run-dir, or --resume auto to go on with it");
+    return std::nullopt;
 }
 
 void RunSession::resume(const fs::path& place, RunRequest asked) {
     RunFolder folder = RunFolder::open(place);
-    if (!command_.line.has("--store") && !asked.store.empty())
-        configuration_.store = asked.store;
+    for (const StageFile& stage : read_stage_files(folder.path()))
+        if (stage.status == "done")
+            planning_.fresh.insert(stage.key);
     if (!prepare(asked) || !check_changes(folder.path()))
         return;
     if (command_.line.has("--accept-changes"))
@@ -352,6 +333,13 @@ void RunSession::hand_over(const RunFolder& folder) {
         }
 }
 
+/// As this command says, else as the run was asked for; a failed job of a sweep stops no other.
+bool RunSession::keeps_going(const RunRequest& asked) const {
+    if (command_.line.has("--fail-fast"))
+        return false;
+    return command_.line.has("--keep-going") || asked.keep_going || (swept_ && !asked.fail_fast);
+}
+
 void RunSession::carry_out(const RunFolder& folder) {
     write_records(folder);
     store_->register_run(folder.path());
@@ -363,15 +351,14 @@ void RunSession::carry_out(const RunFolder& folder) {
     seen.log_every = seconds_of(command_, "--log-every", 30);
     ExecuteOptions options;
     options.capacity = {launch_.cores, launch_.devices, launch_.memory};
-    options.keep_going =
-        command_.line.has("--keep-going") || (swept_ && !command_.line.has("--fail-fast"));
+    options.keep_going = keeps_going(folder.request());
     options.grace = std::chrono::seconds(static_cast<long>(seconds_of(command_, "--grace", 25)));
     options.asked = asked;
     if (!command_.diagnostics.ok())
         return;
 
     DeskOptions desk_options;
-    desk_options.planning = planning(folder.request());
+    desk_options.planning = planning_;
     desk_options.planning.nonce = folder.request().id;
     desk_options.launch = launch_;
     desk_options.plugins = plugins_;
@@ -384,12 +371,15 @@ void RunSession::carry_out(const RunFolder& folder) {
 
     Journal journal(folder, jobs_);
     std::unique_ptr<RunView> view = make_run_view(seen, jobs_);
-    StageTexts stage_texts;
+    StageTexts stage_texts(*store_);
     Observers observers;
     observers.add(journal);
     observers.add(*view);
     observers.add(stage_texts);
-    journal.run_began();
+    std::size_t stages = 0;
+    for (const std::set<std::size_t>& some : chosen_)
+        stages += some.size();
+    journal.run_began(stages);
     view->first_lines(ranks_line(ranks_), launch_, folder.path(), store_->folder(), chosen_);
     Outcome outcome = execute(jobs_, chosen_, desk, *runner_, observers, options);
     journal.run_ended(outcome.exit_code);

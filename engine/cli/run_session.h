@@ -27,22 +27,23 @@ public:
 
     void run(RunRequest asked);
 
-    /// Goes on in a run folder that is there; a recipe that changed since is refused (9) unless
-    /// --accept-changes.
+    /// Goes on in a run folder that is there, with the store that `asked` names; a recipe that
+    /// changed since is refused (9) unless --accept-changes.
     void resume(const std::filesystem::path& folder, RunRequest asked);
 
 private:
+    std::optional<RunFolder> open_given(const Word& place);
     bool prepare(const RunRequest& asked);
     bool check_faults();
-    bool choose(const RunRequest& asked);
+    bool plan_stages(CheckedJobs& all, const RunRequest& asked);
     bool ask_stages();
     bool find_ranks();
     void hand_over(const RunFolder& folder);
     NodePtr resolved_recipe() const;
     bool check_changes(const std::filesystem::path& folder);
+    bool keeps_going(const RunRequest& asked) const;
     void carry_out(const RunFolder& folder);
     void write_records(const RunFolder& folder);
-    PlanOptions planning(const RunRequest& asked) const;
 
     Command& command_;
     const Catalog& catalog_;
@@ -58,6 +59,7 @@ private:
     std::vector<Checked> checked_;
     std::vector<PlannedJob> jobs_;
     std::vector<std::set<std::size_t>> chosen_;
+    PlanOptions planning_;  ///< of every job, with what --force names in any
     std::unique_ptr<Runner> runner_;
 };
 

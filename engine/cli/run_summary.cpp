@@ -2,6 +2,7 @@
 
 #include "engine/base/text.h"
 #include "engine/cli/stage_progress.h"
+#include "engine/cli/table.h"
 #include "engine/run/signals.h"
 
 #include <fmt/format.h>
@@ -99,6 +100,37 @@ std::vector<std::string> result_lines(const std::vector<PlannedJob>& jobs, const
                 lines.push_back(
                     fmt::format("{} wrote {}", escape_controls(stage->stage.name), shown(path)));
     }
+    limit(lines);
+    return lines;
+}
+
+std::vector<std::string> job_lines(const std::vector<PlannedJob>& jobs, const Outcome& outcome) {
+    if (jobs.empty() || jobs.front().id.empty())
+        return {};
+    std::vector<std::map<std::string, std::vector<const StageOutcome*>>> states(jobs.size());
+    for (const StageOutcome& stage : outcome.stages)
+        if (stage.stage.job < jobs.size())
+            states[stage.stage.job][stage.state].push_back(&stage);
+    std::vector<std::vector<std::string>> rows;
+    for (std::size_t job = 0; job < jobs.size(); ++job) {
+        auto& of = states[job];
+        std::string state = "done";
+        for (const char* bad : {"failed", "stopped", "skipped"})
+            if (!of[bad].empty()) {
+                const Plan& plan = jobs[job].plan;
+                state = fmt::format(
+                    "{} at {}",
+                    bad,
+                    escape_controls(plan.graph.stages[of[bad].front()->stage.stage].name));
+                break;
+            }
+        rows.push_back({jobs[job].id,
+                        state,
+                        fmt::format("{} run, {} cached", of["run"].size(), of["cached"].size()),
+                        escape_controls(fmt::format("{}", fmt::join(jobs[job].overrides, " ")))});
+    }
+    std::vector<std::string> lines = split(table(rows), '\n');
+    std::erase(lines, "");
     limit(lines);
     return lines;
 }

@@ -19,6 +19,10 @@ std::string stages_line(const std::vector<PlannedJob>& jobs,
 /// nothing follows, and what was written outside the store.
 std::vector<std::string> result_lines(const std::vector<PlannedJob>& jobs, const Outcome& outcome);
 
+/// Of a sweep a line for each job: its id, how it came out, how much of it was cached, and what it
+/// was given.
+std::vector<std::string> job_lines(const std::vector<PlannedJob>& jobs, const Outcome& outcome);
+
 /// A line for each stage that failed: its rank and its log.
 std::vector<std::string> failure_lines(const Outcome& outcome);
 

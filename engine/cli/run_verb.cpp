@@ -10,6 +10,7 @@
 #include "engine/cli/run_report.h"
 #include "engine/cli/run_session.h"
 #include "engine/cli/run_verbs.h"
+#include "engine/cli/selection.h"
 #include "engine/plan/plan.h"
 #include "engine/recipe/jobs.h"
 #include "engine/run/agents.h"
@@ -42,11 +43,13 @@ RunRequest run_request(const Command& command, std::string verb, std::size_t fir
     request.arguments = texts(command.words_from(first_override));
     for (const fs::path& folder : command.config_folders())
         request.config_dirs.push_back(folder.string());
-    request.only = texts(command.line.values("--only"));
-    request.from = texts(command.line.values("--from"));
-    request.force = texts(command.line.values("--force"));
+    Selection selection = selection_of(command);
+    request.only = std::move(selection.only);
+    request.from = std::move(selection.from);
+    request.force = std::move(selection.force);
     request.multirun = command.line.has("--multirun");
     request.keep_going = command.line.has("--keep-going");
+    request.fail_fast = command.line.has("--fail-fast");
     return request;
 }
 
@@ -54,8 +57,8 @@ RunRequest run_request(const Command& command, std::string verb, std::size_t fir
 Request stage_request(Command& command, const std::string& type) {
     Request request;
     request.recipe = "do " + type;
-    request.text = fmt::format("recipe: {}\nstages:\n  stage: {{use: {}}}\n", type, type);
-    request.prefix = "stages.stage";
+    request.text = fmt::format("recipe: {}\nstages:\n  {}: {{use: {}}}\n", type, kOneStage, type);
+    request.prefix = fmt::format("stages.{}", kOneStage);
     request.named_at = command.line.words.front().where;
     for (const Word& word : command.words_from(1))
         request.arguments.push_back({word.index, word.text});
@@ -222,6 +225,8 @@ void run_resume(Command& command) {
     fs::path folder = find_run(command.line.words.front().text);
     RunRequest asked = read_request(folder);
     fs::path here = fs::absolute(folder);
+    if (command.line.has("--store"))
+        asked.store = fs::absolute(store_of(command));
     Request request = request_again(command, asked, here);
     Catalog catalog(command.sources, schema_folders());
     request.catalog = &catalog;

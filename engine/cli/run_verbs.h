@@ -17,6 +17,7 @@ void run_do(Command& command);
 void run_compose(Command& command);
 void run_explain(Command& command);
 void run_diff(Command& command);
+void run_verify(Command& command);
 void run_graph(Command& command);
 void run_schema(Command& command);
 void run_stages(Command& command);

@@ -368,6 +368,9 @@ void View::last_lines(const Outcome& outcome, const fs::path& run) {
     say(outcome.exit_code == kExitOk ? "finished" : "ended",
         outcome.exit_code == kExitOk ? Color::green : Color::yellow,
         count_line(outcome, seconds));
+    std::vector<std::string> jobs = job_lines(jobs_, outcome);
+    for (std::size_t i = 0; i < jobs.size(); ++i)
+        say(i == 0 ? "jobs" : "", Color::none, jobs[i]);
     std::vector<std::string> results = result_lines(jobs_, outcome);
     for (std::size_t i = 0; i < results.size(); ++i)
         say(i == 0 ? "results" : "", Color::none, results[i]);

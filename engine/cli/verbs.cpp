@@ -99,10 +99,14 @@ constexpr Option kInject{
     "--inject", 0, "FAULT", "STAGE:STEP:FAULT[:RANK], a fault on purpose; with --allow-inject", ""};
 constexpr Option kAllowInject{"--allow-inject", 0, "", "take --inject", ""};
 
+constexpr Option kAcceptChanges{
+    "--accept-changes", 0, "", "go on although the recipe has changed", ""};
+
 constexpr Option kRun[] = {kDryRun,
                            kJobs,
                            kRunDir,
                            kResume,
+                           kAcceptChanges,
                            kOnly,
                            kFrom,
                            kForce,
@@ -116,7 +120,7 @@ constexpr Option kRun[] = {kDryRun,
                            kInject,
                            kAllowInject};
 constexpr Option kResumeRun[] = {
-    {"--accept-changes", 0, "", "go on although the recipe has changed", ""},
+    kAcceptChanges,
     {"--strict", 0, "", "fail where the newest saved state of a stage is damaged", ""},
     kKeepGoing,
     kFailFast,
@@ -154,13 +158,14 @@ constexpr Example kLaunchExamples[] = {
 constexpr Names kFile[] = {Names::file};
 constexpr Names kRecipe[] = {Names::recipe, Names::override_};
 constexpr Names kRecipeKey[] = {Names::recipe, Names::recipe_key, Names::override_};
-constexpr Names kRecipes[] = {Names::recipe};
+constexpr Names kRecipesRuns[] = {Names::recipe_or_run};
+constexpr Names kFileRun[] = {Names::file_or_run};
 constexpr Names kStage[] = {Names::stage};
 constexpr Names kSubject[] = {Names::stage, Names::nothing};
 constexpr Names kStageOverrides[] = {Names::stage, Names::override_};
-constexpr Names kRuns[] = {Names::folder};
+constexpr Names kRuns[] = {Names::run};
 constexpr Names kLibrary[] = {Names::library};
-constexpr Names kActionRun[] = {Names::nothing, Names::folder, Names::nothing};
+constexpr Names kActionRun[] = {Names::nothing, Names::run, Names::run_stage};
 constexpr Names kActionLibrary[] = {Names::nothing, Names::library, Names::file};
 constexpr Names kActionFile[] = {Names::nothing, Names::file};
 
@@ -209,6 +214,10 @@ constexpr Example kWhyExamples[] = {
 constexpr Example kDiffExamples[] = {
     {"stillroom diff recipe.yaml other.yaml", "key by key"},
     {"stillroom diff recipe.yaml other.yaml --json", "the same for programs"},
+};
+constexpr Example kVerifyExamples[] = {
+    {"stillroom verify latest", "all that the newest run made or used"},
+    {"stillroom verify runs/sample/latest --json", "the same for programs"},
 };
 constexpr Example kLockExamples[] = {
     {"stillroom lock recipe.yaml", "writes recipe.lock beside the recipe"},
@@ -398,15 +407,30 @@ constexpr Verb kVerbs[] = {
      run_graph},
     {"diff",
      "A B",
-     "compare two recipes key by key",
-     "Composes both recipes and lists the keys whose values differ.",
+     "compare two recipes, or two runs",
+     "Composes both recipes and lists the keys whose values differ. Of two runs, each a folder, "
+     "the "
+     "start of a run's id or `latest`: recipe, versions, inputs and the last value of each metric.",
      "",
      2,
      2,
      {},
-     kRecipes,
+     kRecipesRuns,
      kDiffExamples,
      run_diff},
+    {"verify",
+     "PATH",
+     "hash again what was made",
+     "Reads and hashes all that a run made or used, an entry of the store, or what a stage wrote "
+     "outside the store, and compares it with what was written down then. PATH may also be the "
+     "start of a run's id, or `latest`. Exit 9 where something is damaged; nothing is changed.",
+     "",
+     1,
+     1,
+     {},
+     kFileRun,
+     kVerifyExamples,
+     run_verify},
     {"launch",
      "slurm RECIPE [OVERRIDE...]",
      "print a batch script that runs a recipe",

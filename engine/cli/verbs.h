@@ -11,7 +11,21 @@ namespace stillroom::cli {
 struct Command;
 
 /// What a word or an option's value names, for completion.
-enum class Names { nothing, file, folder, recipe, override_, stage, recipe_key, verb, library };
+enum class Names {
+    nothing,
+    file,
+    folder,
+    recipe,
+    override_,
+    stage,
+    recipe_key,
+    verb,
+    library,
+    run,
+    run_stage,
+    recipe_or_run,
+    file_or_run,
+};
 
 struct Option {
     std::string_view name;   ///< "--config-dir"

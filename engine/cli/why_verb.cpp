@@ -50,9 +50,10 @@ Comparison compare(const CheckedStage& stage, const PlannedStage& planned, const
         return out;
     out.changes = compare_records(out.stored->record, key_record(stage, planned.parts));
     std::erase_if(out.changes, [&](const FieldChange& change) {
-        return std::any_of(out.unknown.begin(), out.unknown.end(), [&](const std::string& field) {
-            return stands_below(change.field, field);
-        });
+        return change.field == "nonce" ||
+               std::any_of(out.unknown.begin(), out.unknown.end(), [&](const std::string& field) {
+                   return stands_below(change.field, field);
+               });
     });
     std::erase_if(out.unknown,
                   [](const std::string& field) { return field.starts_with("settings."); });

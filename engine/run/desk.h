@@ -50,6 +50,7 @@ struct Heard {
     std::string gate;
     bool saved = false;
     double seconds = 0;
+    std::string text;  ///< of the first rank
 };
 
 /// What execution needs of the disk. The store and the run folder stand behind it; a test keeps

@@ -19,6 +19,7 @@ namespace {
 constexpr auto kTick = std::chrono::milliseconds(100);
 constexpr auto kShortTick = std::chrono::milliseconds(2);  ///< while another thread may finish
 constexpr auto kLeaseTick = std::chrono::milliseconds(200);
+constexpr std::size_t kMostText = std::size_t{1} << 20;  ///< more is not kept with the result
 
 /// A refusal is the same next time.
 bool worth_another_try(int exit_code) {
@@ -156,7 +157,6 @@ std::vector<Task> Execution::make_tasks(const std::vector<std::set<std::size_t>>
             std::string name = job.id.empty() ? checked.name : job.id + "/" + checked.name;
             Task task;
             task.name = name;
-            task.group = job_index;
             task.needs = needs_of(checked, job.plan.stages[stage], options_.capacity);
             if (NodePtr retry = checked.engine ? checked.engine->get("retry") : nullptr)
                 task.retries = std::atoi(retry->text.c_str());
@@ -252,6 +252,8 @@ void Execution::listen(std::size_t task, Active& active) {
                 heard.decided[record.name] = record.text;
             else if (record.event == "gate")
                 heard.gate = record.text;
+            else if (record.event == "text" && heard.text.size() <= kMostText)
+                heard.text += record.text;
         }
         if (record.event == "reads")
             heard.reads.push_back(record.text);

@@ -96,14 +96,10 @@ void Journal::event(const char* name,
     }
 }
 
-void Journal::run_began() {
+void Journal::run_began(std::size_t stages) {
     event("run_began", "info", nullptr, [&](JsonWriter& out) {
         out.key("pid"), out.integer(::getpid());
-        out.key("stages");
-        std::size_t count = 0;
-        for (const PlannedJob& job : jobs_)
-            count += job.plan.stages.size();
-        out.integer(static_cast<std::int64_t>(count));
+        out.key("stages"), out.integer(static_cast<std::int64_t>(stages));
     });
 }
 

@@ -21,7 +21,7 @@ public:
     Journal(const Journal&) = delete;
     Journal& operator=(const Journal&) = delete;
 
-    void run_began();
+    void run_began(std::size_t stages);  ///< how many of them are chosen
     void run_ended(int exit_code);
 
     void cached(const StageRef& stage, const PlannedStage& planned) override;

@@ -167,6 +167,7 @@ std::string request_text(const RunRequest& request) {
     write_list(out, "force", request.force);
     out.key("multirun"), out.boolean(request.multirun);
     out.key("keep_going"), out.boolean(request.keep_going);
+    out.key("fail_fast"), out.boolean(request.fail_fast);
     out.key("created"), out.string(request.created);
     out.key("stillroom"), out.string(request.engine);
     out.key("machine"), out.string(request.machine);
@@ -175,6 +176,17 @@ std::string request_text(const RunRequest& request) {
     out.key("store"), out.string(request.store.string());
     out.end_object();
     return out.take() + "\n";
+}
+
+constexpr std::size_t kSecond = 15;  ///< of an id, "20261121T145233-1a2b": when it began
+
+/// With the milliseconds that an id lacks; empty for a folder that is damaged.
+std::string began_at(const fs::path& folder) {
+    try {
+        return read_request(folder).created;
+    } catch (const Error&) {
+        return "";
+    }
 }
 
 bool is_run(const fs::path& folder) {
@@ -247,13 +259,24 @@ RunFolder RunFolder::create_at(const fs::path& folder, RunRequest request) {
 }
 
 RunFolder RunFolder::open(const fs::path& folder) {
-    fs::path place = fs::absolute(folder).lexically_normal();
+    // Not by way of `latest`: that may point elsewhere while this engine is at work.
+    std::error_code failure;
+    fs::path place = fs::canonical(folder, failure);
+    if (failure)
+        place = fs::absolute(folder).lexically_normal();
     RunRequest request = read_request(place);
     Lease lease = take_lease(place);
     std::error_code ignored;
     fs::remove(place / "cancel", ignored);
     sweep_unfinished(place);
     return RunFolder(place, std::move(request), std::move(lease));
+}
+
+void RunFolder::ask_again(RunRequest request) {
+    request.id = request_.id;
+    request.created = request_.created;
+    request_ = std::move(request);
+    write("manifest.json", request_text(request_));
 }
 
 fs::path RunFolder::logs(std::string_view stage) const {
@@ -307,6 +330,7 @@ RunRequest read_request(const fs::path& folder) {
     request.force = texts(root, "force");
     request.multirun = text_of(root, "multirun") == "true";
     request.keep_going = text_of(root, "keep_going") == "true";
+    request.fail_fast = text_of(root, "fail_fast") == "true";
     request.created = text_of(root, "created");
     request.engine = text_of(root, "stillroom");
     request.machine = text_of(root, "machine");
@@ -326,7 +350,9 @@ std::vector<fs::path> list_runs() {
                 runs.push_back(folder);
         }
     std::sort(runs.begin(), runs.end(), [](const fs::path& a, const fs::path& b) {
-        return a.filename() > b.filename();
+        std::string first = a.filename().string(), second = b.filename().string();
+        bool same_second = first.substr(0, kSecond) == second.substr(0, kSecond);
+        return same_second ? began_at(a) > began_at(b) : first > second;
     });
     return runs;
 }
@@ -383,6 +409,11 @@ std::optional<StageFile> read_stage_file(const fs::path& folder) {
     stage.ended = text_of(root, "ended");
     stage.exit_code = std::atoi(text_of(root, "exit").c_str());
     stage.message = text_of(root, "message");
+    if (NodePtr inputs = root->get("inputs"); inputs && inputs->is_map())
+        for (const Entry& entry : inputs->entries)
+            stage.inputs[entry.key] =
+                entry.value->is_list() ? fmt::format("{}", fmt::join(texts(inputs, entry.key), " "))
+                                       : entry.value->text;
     NodePtr outputs = root->get("outputs");
     if (outputs && outputs->is_map())
         for (const Entry& entry : outputs->entries)

@@ -25,6 +25,7 @@ struct RunRequest {
     std::vector<std::string> only, from, force;
     bool multirun = false;
     bool keep_going = false;
+    bool fail_fast = false;
     std::string created;  ///< RFC 3339 UTC
     std::string engine;   ///< version
     std::string machine;  ///< class
@@ -51,6 +52,9 @@ public:
 
     const std::filesystem::path& path() const { return path_; }
     const RunRequest& request() const { return request_; }
+
+    /// It is gone on with as `request` says; its id and when it began stay.
+    void ask_again(RunRequest request);
 
     std::filesystem::path logs(std::string_view stage) const;
     std::filesystem::path stage(std::string_view stage) const;
@@ -91,6 +95,7 @@ struct StageFile {
     std::string name, use, key, status, started, ended;
     int exit_code = 0;
     std::string message;
+    std::map<std::string, std::string> inputs;   ///< port or setting -> digest, of a list several
     std::map<std::string, std::string> outputs;  ///< name -> content digest
     std::map<std::string, std::string> paths;    ///< name -> folder
 };

@@ -79,9 +79,16 @@ void say_last_words(StageEnd& end, const RankFacts& rank) {
         end.notes.push_back("it printed: " + line);
 }
 
+/// A stage may say how it failed, by the kinds there are; any other number is a plain failure.
+int kind_of_failure(int code) {
+    if (code <= 0)
+        return kExitInternal;
+    return code <= kExitPolicy || code == kExitInternal ? code : kExitStageFailed;
+}
+
 StageEnd ended_by_result(const Record& result) {
     StageEnd end;
-    end.exit_code = result.exit_code > 0 ? result.exit_code : kExitInternal;
+    end.exit_code = kind_of_failure(result.exit_code);
     end.message = result.text;
     end.key = result.key;
     end.hint = result.hint;

@@ -22,6 +22,7 @@ namespace {
 
 constexpr auto kAliveBeat = std::chrono::seconds(2);
 constexpr std::size_t kMostFiles = 1'000'000;
+constexpr std::size_t kMostText = std::size_t{1} << 20;
 constexpr std::uint64_t kAnySize = std::numeric_limits<std::uint64_t>::max();
 
 /// An output begins empty, whatever an earlier try left there.
@@ -388,6 +389,7 @@ Made StoreDesk::publish(const PlannedJob& job,
                                                           return made.paths.contains(output.name);
                                                       });
     if (all_bound) {
+        binding.key = manifest.key;  // a file that comes to a bound folder makes another one
         store_.remember_binding(planned.binding_id, binding);
         return made;
     }
@@ -405,6 +407,8 @@ Made StoreDesk::publish(const PlannedJob& job,
     manifest.threads = std::max(1, options_.launch.cores);
     manifest.decided = heard.decided;
     manifest.failed = heard.gate;
+    if (heard.text.size() <= kMostText)
+        manifest.text = heard.text;
     manifest.written = written_paths(checked);
     for (const OutputDeclaration& output : checked.type->outputs) {
         std::error_code ignored;
@@ -440,6 +444,7 @@ Made StoreDesk::finish(const PlannedJob& job,
     check_inputs(job, stage, planned);
     Made made = publish(job, stage, planned, heard, *work);
     std::lock_guard lock(mutex_);
+    options_.planning.fresh.insert(made.key);
     auto mine = works_.extract(stage.name);
     if (made.key.empty())
         store_.drop_work(std::move(mine.mapped()));

@@ -43,7 +43,7 @@ std::vector<Example> all_examples() {
 
 /// Plans or runs: such a verb tells on stderr how it goes.
 bool is_at_work(std::string_view line) {
-    for (std::string_view verb : {"plan", "why", "run", "resume", "do", "runs", "store"})
+    for (std::string_view verb : {"plan", "why", "run", "resume", "do", "runs", "store", "verify"})
         if (line.starts_with(fmt::format("stillroom {} ", verb)))
             return true;
     return false;
