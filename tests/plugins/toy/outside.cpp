@@ -26,6 +26,13 @@ void Source::run(RunContext& context) {
     context.bind("report", settings_.folder, {});
 }
 
+void Read::describe(DescribeContext& context) const {
+    std::error_code error;
+    std::uintmax_t bytes = fs::file_size(settings_.file, error);
+    if (!error && !settings_.behind)
+        write_size(context.output("report"), static_cast<std::int64_t>(bytes));
+}
+
 void Read::run(RunContext& context) {
     std::string out = read_file(settings_.file, kLongest);
     if (settings_.behind) {

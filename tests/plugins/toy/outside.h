@@ -19,6 +19,7 @@ public:
 class Read final : public ToyStage<ReadSettings> {
 public:
     using ToyStage::ToyStage;
+    void describe(DescribeContext& context) const override;
     void run(RunContext& context) override;
 };
 

@@ -34,8 +34,12 @@ void Join::describe(DescribeContext& context) const {
     if (context.has("more"))
         texts.push_back(context.input("more"));
     std::int64_t bytes = 0;
-    for (const fs::path& text : texts)
-        bytes += read_size(text);
+    for (const fs::path& text : texts) {
+        std::optional<std::int64_t> size = read_size(text);
+        if (!size)
+            return;
+        bytes += *size;
+    }
     std::size_t gaps = texts.empty() ? 0 : texts.size() - 1;
     bytes += static_cast<std::int64_t>(gaps * settings_.between.size());
     write_size(context.output("report"), bytes);
@@ -53,13 +57,15 @@ void Join::run(RunContext& context) {
 }
 
 void Upper::describe(DescribeContext& context) const {
-    std::int64_t bytes = read_size(context.input("text"));
-    if (settings_.at_most && bytes > *settings_.at_most)
+    std::optional<std::int64_t> bytes = read_size(context.input("text"));
+    if (!bytes)
+        return;
+    if (settings_.at_most && *bytes > *settings_.at_most)
         context.refuse(Settings::Key().at_most,
-                       "the text is " + std::to_string(bytes) + " bytes, at most " +
+                       "the text is " + std::to_string(*bytes) + " bytes, at most " +
                            std::to_string(*settings_.at_most) + " may come",
                        "leave at_most out to take any");
-    write_size(context.output("report"), bytes);
+    write_size(context.output("report"), *bytes);
 }
 
 void Upper::run(RunContext& context) {

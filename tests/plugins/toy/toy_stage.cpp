@@ -34,7 +34,10 @@ void write_text(const fs::path& folder, std::string_view text) {
     write_size(folder, static_cast<std::int64_t>(text.size()));
 }
 
-std::int64_t read_size(const fs::path& folder) {
+std::optional<std::int64_t> read_size(const fs::path& folder) {
+    std::error_code ignored;
+    if (!fs::exists(folder / "report.json", ignored))
+        return std::nullopt;
     return Json::parse(read_file(folder / "report.json", 4096)).at("bytes").integer();
 }
 

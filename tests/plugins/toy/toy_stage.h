@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -24,7 +25,8 @@ protected:
 // skeleton is report.json alone.
 std::string read_text(const std::filesystem::path& folder);
 void write_text(const std::filesystem::path& folder, std::string_view text);
-std::int64_t read_size(const std::filesystem::path& folder);
+/// Nothing where the skeleton does not say.
+std::optional<std::int64_t> read_size(const std::filesystem::path& folder);
 void write_size(const std::filesystem::path& folder, std::int64_t bytes);
 
 /// Waits; false if it was asked to stop meanwhile.
