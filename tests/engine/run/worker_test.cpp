@@ -64,7 +64,7 @@ TEST_CASE("a stage runs in a worker, which says what happened and leaves its out
     const Record* plugin = ran.find("plugin");
     REQUIRE(plugin);
     CHECK(plugin->name == "toy");
-    CHECK(plugin->file.digest.size() == 64);
+    CHECK(!plugin->file.digest.empty());
     REQUIRE(ran.find("result"));
     CHECK(ran.records.back().second.event == "result");
     CHECK(ran.records.back().second.ok);
