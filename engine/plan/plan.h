@@ -61,7 +61,7 @@ struct PlanOptions {
     std::string nonce;                                     ///< of this run, for `cache: false`
     std::uint64_t hash_at_most = std::uint64_t{64} << 20;  ///< bytes of an unread source
     unsigned threads = 1;
-    bool explain = true;  ///< look up what changed; false: only whether it runs
+    bool explain = true;          ///< look up what changed; false: only whether it runs
     std::set<std::string> fresh;  ///< keys that this run has made: --force is content with them
 };
 
