@@ -39,10 +39,11 @@ def pass_at(bench, who, call, number, error, expected):
         place.odd = True
         recipe = whole_run(place)
         result = place.run(*start_words(place, recipe), fault=f"{call}:{number}:{error}", argv=who)
-        what = f"{error} at {call} {number} of {who} ({place.struck().strip() or 'not reached'})"
+        struck = place.struck()
+        what = f"{error} at {call} {number} of {who} ({struck.strip() or 'not reached'})"
         check(result.code == 0, f"{what} is no error: {result}")
         check_after(place, expected, what)
-        return bool(place.struck())
+        return bool(struck)
 
 
 def count_calls(bench, who, call):
@@ -94,4 +95,5 @@ def what_passes_is_no_error(bench):
                     with bench.trying():
                         passed += pass_at(bench, who, call, number, error, expected)
     bench.settle()
+    check(passed > 0, "no call was interrupted")
     bench.note(f"{passed} calls that were to be tried again")

@@ -1,7 +1,8 @@
 """Rows O and D: what a run leaves for others, and what it must not believe."""
 
 import os
-import time
+import pathlib
+import signal
 
 from harness import check, row, wait_until, workers
 
@@ -19,6 +20,10 @@ def keeps_what_a_gate_refuses(bench):
         place.run("run", recipe).expect(8).says("score 0.5 is below the gate 0.6")
         check(len(place.keys()) == 1, "what follows a failed gate ran")
         place.check_clean()
+
+
+def state_of(pid):
+    return pathlib.Path("/proc", str(pid), "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
 
 
 @row("D6")
@@ -45,10 +50,11 @@ def believes_no_file_that_changed_meanwhile(bench):
             text = place.work / "input.txt"
             text.write_text("first", encoding="utf-8")
             recipe = place.recipe({"text": "use: toy.read, file: ./input.txt"})
-            process = place.start("run", recipe, "--allow-inject", "--inject", "text:0:slow-io")
-            wait_until(lambda: workers(process.pid), 20, "no worker began")
-            time.sleep(0.1)
+            process = place.start("run", recipe, "--allow-inject", "--inject", "text:0:sigstop")
+            worker = wait_until(lambda: workers(process.pid), 20, "no worker began")[0]
+            wait_until(lambda: state_of(worker) == "T", 20, "the worker did not stop before it read")
             change(text)
+            os.kill(worker, signal.SIGCONT)
             out, err = process.communicate(timeout=60)
             check(process.returncode == 9, f"{change.__name__}: exit {process.returncode}, not 9: {err.decode()}")
             check("input.txt changed while it was read" in err.decode(), f"{change.__name__}: {err.decode()}")

@@ -1,12 +1,11 @@
 #include "tests/plugins/toy/toy_stage.h"
 
-#include "engine/base/error.h"
+#include "engine/base/durable.h"
 #include "engine/base/files.h"
 #include "engine/base/json_value.h"
 
 #include <algorithm>
 #include <chrono>
-#include <fstream>
 #include <thread>
 
 namespace stillroom::toy {
@@ -15,14 +14,6 @@ namespace {
 
 constexpr std::size_t kLongest = std::size_t{64} << 20;
 
-/// Neither synced nor renamed: who publishes an output syncs all of it.
-void write_plainly(const fs::path& file, std::string_view text) {
-    std::ofstream out(file, std::ios::binary | std::ios::trunc);
-    out.write(text.data(), static_cast<std::streamsize>(text.size()));
-    if (!out.flush())
-        throw Error({}, "cannot write " + file.string()).exit_code(kExitResource);
-}
-
 }  // namespace
 
 std::string read_text(const fs::path& folder) {
@@ -30,7 +21,7 @@ std::string read_text(const fs::path& folder) {
 }
 
 void write_text(const fs::path& folder, std::string_view text) {
-    write_plainly(folder / "text.txt", text);
+    write_record_file(folder / "text.txt", text);  // not synced: who publishes an output syncs it
     write_size(folder, static_cast<std::int64_t>(text.size()));
 }
 
@@ -42,7 +33,7 @@ std::optional<std::int64_t> read_size(const fs::path& folder) {
 }
 
 void write_size(const fs::path& folder, std::int64_t bytes) {
-    write_plainly(folder / "report.json", "{\"bytes\":" + std::to_string(bytes) + "}\n");
+    write_record_file(folder / "report.json", "{\"bytes\":" + std::to_string(bytes) + "}\n");
 }
 
 bool wait(const RunContext& context, double seconds) {
