@@ -299,9 +299,12 @@ void RunFolder::link(std::string_view stage_name,
                      const std::string& name,
                      const fs::path& target) const {
     fs::path place = stage(stage_name) / name;
-    if (::symlink(target.c_str(), place.c_str()) == 0)
+    if (retried([&] { return ::symlink(target.c_str(), place.c_str()); }) == 0)
         return;
-    if (errno == ENOENT)
+    int code = errno;
+    if (code != ENOENT && code != EEXIST)
+        fail(place, code);
+    if (code == ENOENT)
         make_place(place.parent_path());
     replace_link(target, place);
 }

@@ -362,8 +362,8 @@ void Lease::remove() {
     if (!state_)
         return;
     state_->end();
-    if (still_mine())
-        ::unlink(state_->path().c_str());
+    if (still_mine() && ::unlink(state_->path().c_str()) != 0)
+        state_->write(0, true);  // then it is at least free
     state_.reset();
 }
 

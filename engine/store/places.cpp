@@ -62,6 +62,9 @@ void remove_work(Work& work) {
             if (!name.starts_with("lease") && name != mark.filename())
                 remove_tree(work.folder / name);
         work.lease.remove();
+        std::error_code error;
+        if (fs::exists(work.folder / "lease", error))
+            return;  // it could not go, and with the mark the next run tries again
         ::unlink(mark.c_str());
         ::rmdir(work.folder.c_str());
     } catch (const Error&) {
