@@ -178,7 +178,7 @@ def check_row(bench, saved, row):
 
 
 def main():
-    program, toy = sys.argv[1], pathlib.Path(sys.argv[2])
+    program, toy = pathlib.Path(sys.argv[1]).absolute(), pathlib.Path(sys.argv[2])
     failed = 0
     with tempfile.TemporaryDirectory(prefix="stillroom-reruns-") as scratch:
         bench = Bench(program, toy, pathlib.Path(scratch))

@@ -13,6 +13,7 @@ A row is code, a function with @row("K1") in any file beside this one, case fold
 import importlib
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -83,6 +84,7 @@ def run_row(bench, name):
 
 
 def main():
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever started us may ignore it, and the program would inherit that
     words = sys.argv[1:]
     read_rows()
     if words[:1] == ["--rows"]:
