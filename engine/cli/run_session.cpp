@@ -84,6 +84,8 @@ RunSession::RunSession(Command& command,
       agents_(agents) {
     configuration_ = command.configuration();
     ranks_ = read_ranks({}, environment_variables(), false);
+    log_every_ = seconds_of(command, "--log-every", 30);
+    grace_ = seconds_of(command, "--grace", 25);
 }
 
 /// Everything up to the plan. Nothing is written.
@@ -348,14 +350,12 @@ void RunSession::carry_out(const RunFolder& folder) {
     RunViewOptions seen = view_options(color ? color->text : "");
     seen.quiet = command_.line.has("--quiet");
     seen.verbose = static_cast<int>(command_.line.count("--verbose"));
-    seen.log_every = seconds_of(command_, "--log-every", 30);
+    seen.log_every = log_every_;
     ExecuteOptions options;
     options.capacity = {launch_.cores, launch_.devices, launch_.memory};
     options.keep_going = keeps_going(folder.request());
-    options.grace = std::chrono::seconds(static_cast<long>(seconds_of(command_, "--grace", 25)));
+    options.grace = std::chrono::seconds(static_cast<long>(grace_));
     options.asked = asked;
-    if (!command_.diagnostics.ok())
-        return;
 
     DeskOptions desk_options;
     desk_options.planning = planning_;

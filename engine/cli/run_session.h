@@ -51,6 +51,8 @@ private:
     Configuration configuration_;
     std::vector<TrustFlag> trust_;
     Agents& agents_;
+    double log_every_ = 0;  ///< seconds
+    double grace_ = 0;      ///< seconds
     Ranks ranks_;
     Launch launch_;
     std::optional<Store> store_;

@@ -7,11 +7,14 @@
 #include "engine/run/process_stage.h"
 
 #include <fmt/format.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
+#include <ctime>
 #include <unordered_map>
 
 namespace stillroom {
@@ -21,10 +24,32 @@ namespace {
 constexpr std::size_t kLargestSkeletonFile = std::size_t{16} << 20;
 constexpr auto kLook = std::chrono::milliseconds(200);
 
+constexpr std::string_view kFolderName = "stillroom-plan-";
+constexpr auto kSurelyOver = std::chrono::hours(1);  // no planning takes so long
+
+/// Removes what engines that were killed while they planned left here.
+void sweep_temporary_folders(const fs::path& place) {
+    for (const std::string& name : list_folder(place)) {
+        if (!name.starts_with(kFolderName))
+            continue;
+        int pid = std::atoi(name.c_str() + kFolderName.size());
+        struct stat status {};
+        bool ours = ::lstat((place / name).c_str(), &status) == 0 && S_ISDIR(status.st_mode) &&
+                    status.st_uid == ::geteuid();
+        auto age = std::chrono::seconds(std::time(nullptr) - status.st_mtime);
+        if (!ours || pid <= 0 || age < kSurelyOver || ::kill(pid, 0) == 0 || errno != ESRCH)
+            continue;
+        std::error_code ignored;
+        fs::remove_all(place / name, ignored);
+    }
+}
+
 class TemporaryFolder {
 public:
     TemporaryFolder() {
-        std::string name = (fs::temp_directory_path() / "stillroom-plan-XXXXXX").native();
+        fs::path place = fs::temp_directory_path();
+        sweep_temporary_folders(place);
+        std::string name = (place / fmt::format("{}{}-XXXXXX", kFolderName, ::getpid())).native();
         if (!::mkdtemp(name.data()))
             throw Error({}, fmt::format("cannot make {}: {}", name, std::strerror(errno)))
                 .exit_code(kExitResource);

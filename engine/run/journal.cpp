@@ -157,9 +157,18 @@ void Journal::write_stage(const StageRef& stage,
     run_.write("stages/" + stage.name + "/stage.json", out.take() + "\n");
 }
 
-void Journal::cached(const StageRef& stage, const PlannedStage& planned) {
-    for (const auto& [name, path] : planned.paths)
+/// What keeps the entry from `store gc`. A stage that only wrote elsewhere is kept by its manifest.
+void Journal::pin(const StageRef& stage,
+                  const std::string& key,
+                  const std::map<std::string, fs::path>& paths) {
+    for (const auto& [name, path] : paths)
         run_.link(stage.name, name, path);
+    if (paths.empty() && !key.empty())
+        run_.link(stage.name, "manifest.json", run_.request().store / key / "manifest.json");
+}
+
+void Journal::cached(const StageRef& stage, const PlannedStage& planned) {
+    pin(stage, planned.key, planned.paths);
     run_.unlink(stage.name, "work");
     write_stage(stage, planned, "cached", 0, "", planned.outputs, planned.paths);
     event("stage_cached", "info", &stage, [&](JsonWriter& out) {
@@ -210,8 +219,7 @@ void Journal::heard(const StageRef& stage, int rank, const Record& record) {
 }
 
 void Journal::ended(const StageRef& stage, const PlannedStage& planned, const Made& made) {
-    for (const auto& [name, path] : made.paths)
-        run_.link(stage.name, name, path);
+    pin(stage, made.key, made.paths);
     run_.unlink(stage.name, "work");
     int exit_code = made.gate.empty() ? 0 : kExitGate;
     write_stage(stage,

@@ -46,6 +46,9 @@ private:
                      const std::string& message,
                      const std::map<std::string, std::string>& outputs,
                      const std::map<std::string, std::filesystem::path>& paths);
+    void pin(const StageRef& stage,
+             const std::string& key,
+             const std::map<std::string, std::filesystem::path>& paths);
     const CheckedStage& checked(const StageRef& stage) const;
 
     const RunFolder& run_;
