@@ -148,7 +148,7 @@ TEST_CASE("P1: a rank that is killed under a launcher is named, the others end, 
     CHECK(ran.end.exit_code == kExitRanks);
     CHECK(ran.end.rank == 1);
     CHECK(ran.end.message.find("rank 1") != std::string::npos);
-    CHECK(ran.seconds < kShort);
+    CHECK(ran.seconds < 3 * kShort);
 }
 
 TEST_CASE("a launcher that hangs with its ranks is told to end them") {
@@ -162,7 +162,7 @@ TEST_CASE("a launcher that hangs with its ranks is told to end them") {
     Ran ran = run_with(*runner, job);
     CHECK(ran.end.exit_code == kExitRanks);
     CHECK(ran.end.rank == 1);
-    CHECK(ran.seconds < kShort);
+    CHECK(ran.seconds < 3 * kShort);
 }
 
 TEST_CASE("a signal goes through the launcher to every rank, the stage stops with its work saved") {
@@ -240,7 +240,7 @@ TEST_CASE("P1: an agent's rank that is killed is named, and the stage ends with 
     Ran ran = run_with(*runner, job);
     CHECK(ran.end.exit_code == kExitRanks);
     CHECK(ran.end.rank == 1);
-    CHECK(ran.seconds < kShort);
+    CHECK(ran.seconds < 3 * kShort);
 }
 
 TEST_CASE("agents pass a stop on to their ranks") {

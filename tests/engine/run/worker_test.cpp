@@ -21,6 +21,10 @@ namespace fs = std::filesystem;
 
 namespace {
 
+// Seconds. No assertion of speed: what is waited for would otherwise take longer than this, or for
+// ever.
+constexpr double kSoon = 15;
+
 std::string text_of(const fs::path& file) {
     return read_file(file, 1 << 20);
 }
@@ -70,7 +74,7 @@ TEST_CASE("a stage runs in a worker, which says what happened and leaves its out
     CHECK(ran.records.back().second.ok);
 }
 
-TEST_CASE("a worker without torch starts, runs and ends in a few milliseconds") {
+TEST_CASE("workers start and end one after the other; how long one takes is printed") {
     Scratch scratch;
     Job job = toy_job(scratch, "toy.noop");
     LocalRunner runner(stillroom_program());
@@ -91,8 +95,6 @@ TEST_CASE("a worker without torch starts, runs and ends in a few milliseconds") 
                 times[times.size() / 2],
                 times.size(),
                 times.front());
-    // The budget is 15 ms on an idle machine; this only finds what is slow in principle.
-    CHECK(times.front() < 100);
 }
 
 TEST_CASE("each way to fail has its exit code and its reason") {
@@ -179,7 +181,7 @@ TEST_CASE("records that cannot be written are a full disk, not a crash") {
 
 TEST_CASE("a stage that is told to stop stops at a safe point") {
     Scratch scratch;
-    Job job = toy_job(scratch, "toy.count", R"({"steps": 1000, "step_seconds": 0.01})");
+    Job job = toy_job(scratch, "toy.count", R"({"steps": 9000, "step_seconds": 0.01})");
     bool asked = false;
     Ran ran = run(job, [&](StageRun& stage, const Ran& so_far) {
         if (!asked && so_far.find("saved"))
@@ -187,7 +189,7 @@ TEST_CASE("a stage that is told to stop stops at a safe point") {
         asked = asked || so_far.find("saved");
     });
     CHECK(ran.end.exit_code == 75);
-    CHECK(ran.seconds < 5);
+    CHECK(ran.seconds < kSoon);
 
     // The same through the file, and with nothing saved; then it goes on from its work.
     job.settings = json(R"({"steps": 1000, "step_seconds": 0.01, "save_every": 0})");
@@ -212,7 +214,7 @@ TEST_CASE("a stage that is killed at once ends at once, with what it started") {
                           stage.kill();
                   });
     CHECK(ran.end.exit_code == 130);
-    CHECK(ran.seconds < 5);
+    CHECK(ran.seconds < kSoon);
 }
 
 TEST_CASE("progress comes at most ten times a second, and metrics all come") {
@@ -306,7 +308,7 @@ TEST_CASE("when one rank fails the others end soon, and its failure is the stage
         CHECK(ran.end.exit_code == code);
         CHECK(ran.end.rank == 1);
         CHECK(ran.end.log.filename() == "rank-0001.log");
-        CHECK(ran.seconds < 3);
+        CHECK(ran.seconds < kSoon);
     }
     // The others wait for what never comes.
     Scratch scratch;
@@ -317,7 +319,7 @@ TEST_CASE("when one rank fails the others end soon, and its failure is the stage
     CHECK(ran.end.exit_code == 7);
     CHECK(ran.end.rank == 1);
     CHECK(ran.end.message == "rank 1 of stage 'student' was killed with SIGKILL");
-    CHECK(ran.seconds < 3);
+    CHECK(ran.seconds < kSoon);
 }
 
 TEST_CASE("a silent rank is named, and the others are not waited for") {
@@ -329,7 +331,7 @@ TEST_CASE("a silent rank is named, and the others are not waited for") {
     Ran ran = run(job);
     CHECK(ran.end.exit_code == 7);
     CHECK(ran.end.rank == 1);
-    CHECK(ran.seconds < 3);
+    CHECK(ran.seconds < kSoon);
 }
 
 TEST_CASE("a rank that does not heed is killed after some mercy") {
@@ -340,7 +342,7 @@ TEST_CASE("a rank that does not heed is killed after some mercy") {
     Ran ran = run(job);
     CHECK(ran.end.exit_code == 4);
     CHECK(ran.end.rank == 1);
-    CHECK(ran.seconds < 8);
+    CHECK(ran.seconds < kSoon);
 }
 
 TEST_CASE("when the engine is killed its workers die within a second") {
@@ -391,7 +393,7 @@ TEST_CASE("a worker whose engine no longer writes its sign of life ends") {
     CHECK(beats == 20);  // it lived while they came
     CHECK(ran.end.exit_code == 7);
     CHECK(ran.end.message.find("the engine is gone") == 0);
-    CHECK(ran.seconds < 5);
+    CHECK(ran.seconds < kSoon);
 }
 
 TEST_CASE("a worker of a parent that is gone does not begin") {
