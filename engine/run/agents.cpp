@@ -148,10 +148,13 @@ void Agents::Board::keep() {
     auto pause = std::max<Clock::duration>(kTick, std::chrono::milliseconds(2) * agents.size());
     for (;;) {
         std::string text;
-        look_for_twin();
         {
             std::unique_lock lock(mutex);
             wakes.wait_for(lock, pause, [this] { return closing || dirty; });
+        }
+        look_for_twin();  // before our own note replaces what is there
+        {
+            std::lock_guard lock(mutex);
             if (closing && (!dirty || !twin.empty()))
                 return;
             if (!twin.empty()) {
