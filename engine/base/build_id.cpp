@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 namespace stillroom {
 namespace {
@@ -14,26 +15,6 @@ struct Search {
     std::uintptr_t address = 0;  // of something in the file that is looked for
     std::string id;
 };
-
-std::string id_in_notes(const unsigned char* notes, std::size_t size) {
-    std::size_t at = 0;
-    while (at + sizeof(ElfW(Nhdr)) <= size) {
-        const auto* note = reinterpret_cast<const ElfW(Nhdr)*>(notes + at);
-        std::size_t name = at + sizeof(ElfW(Nhdr));
-        std::size_t text = name + (note->n_namesz + 3U) / 4 * 4;
-        std::size_t next = text + (note->n_descsz + 3U) / 4 * 4;
-        if (next > size)
-            return "";
-        if (note->n_type == NT_GNU_BUILD_ID) {
-            std::string id;
-            for (std::size_t i = 0; i < note->n_descsz; ++i)
-                id += fmt::format("{:02x}", notes[text + i]);
-            return id;
-        }
-        at = next;
-    }
-    return "";
-}
 
 /// A file that was loaded: is it ours, and what do its notes say?
 int look(dl_phdr_info* file, std::size_t, void* data) {
@@ -48,13 +29,34 @@ int look(dl_phdr_info* file, std::size_t, void* data) {
         return 0;
     for (int i = 0; i < file->dlpi_phnum && search->id.empty(); ++i)
         if (const ElfW(Phdr)& part = file->dlpi_phdr[i]; part.p_type == PT_NOTE)
-            search->id =
-                id_in_notes(reinterpret_cast<const unsigned char*>(file->dlpi_addr + part.p_vaddr),
-                            part.p_memsz);
+            search->id = build_id_in(
+                {reinterpret_cast<const char*>(file->dlpi_addr + part.p_vaddr), part.p_memsz});
     return 1;
 }
 
 }  // namespace
+
+// Notes stand one after the other, each part filled up to four bytes; ours is named GNU.
+std::string build_id_in(std::string_view notes) {
+    auto filled_up = [](std::uint64_t size) { return (size + 3) / 4 * 4; };
+    ElfW(Nhdr) note{};
+    while (notes.size() >= sizeof note) {
+        std::memcpy(&note, notes.data(), sizeof note);
+        std::uint64_t name = filled_up(note.n_namesz), all = name + filled_up(note.n_descsz);
+        notes.remove_prefix(sizeof note);
+        if (all > notes.size())
+            return "";
+        if (note.n_type == NT_GNU_BUILD_ID &&
+            notes.substr(0, note.n_namesz) == std::string_view("GNU", 4)) {
+            std::string id;
+            for (char byte : notes.substr(name, note.n_descsz))
+                id += fmt::format("{:02x}", static_cast<unsigned char>(byte));
+            return id;
+        }
+        notes.remove_prefix(all);
+    }
+    return "";
+}
 
 std::string build_id() {
     Search search;

@@ -73,19 +73,27 @@ void write_all(const Descriptor& file, std::string_view bytes, const fs::path& p
     }
 }
 
-void write_record_file(const fs::path& path, std::string_view text) {
+void replace_file(const fs::path& path, std::string_view text, bool synced) {
     std::random_device random;
     fs::path temporary = path;
     temporary += fmt::format(".{:08x}{:08x}.tmp", random(), random());
     Descriptor file = make_new_file(temporary, 0666, path);
     try {
         write_all(file, text, path);
+        if (synced)
+            sync(file, path);
         close_written(file, path);
         rename_path(temporary, path);
     } catch (...) {
         ::unlink(temporary.c_str());
         throw;
     }
+    if (synced)
+        sync_folder(path.parent_path());
+}
+
+void write_record_file(const fs::path& path, std::string_view text) {
+    replace_file(path, text, false);
 }
 
 void sync(const Descriptor& file, const fs::path& path) {

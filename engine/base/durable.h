@@ -31,8 +31,12 @@ auto retried(Call call) {
 
 [[noreturn]] STILLROOM_API void refuse_write(const std::filesystem::path& path, int code);
 
-/// Replaces a file as a whole, by a rename, and syncs nothing: for records, which a power cut may
-/// take. While it is being made its name ends in ".tmp".
+/// Replaces a file as a whole, by a rename. While it is being made its name ends in ".tmp".
+STILLROOM_API void replace_file(const std::filesystem::path& path,
+                                std::string_view text,
+                                bool synced);
+
+/// The same, syncing nothing: for records, which a power cut may take.
 STILLROOM_API void write_record_file(const std::filesystem::path& path, std::string_view text);
 
 /// Exclusively, and never through a link.

@@ -13,7 +13,6 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
-#include <random>
 
 namespace stillroom {
 namespace fs = std::filesystem;
@@ -69,20 +68,7 @@ std::string read_file(const fs::path& path, std::size_t limit) {
 }
 
 void write_file(const fs::path& path, std::string_view text) {
-    std::random_device random;
-    fs::path temporary = path;
-    temporary += fmt::format(".{:08x}{:08x}.tmp", random(), random());
-    Descriptor file = make_new_file(temporary, 0666, path);
-    try {
-        write_all(file, text, path);
-        sync(file, path);
-        close_written(file, path);
-        rename_path(temporary, path);
-    } catch (...) {
-        ::unlink(temporary.c_str());
-        throw;
-    }
-    sync_folder(path.parent_path());
+    replace_file(path, text, true);
 }
 
 std::vector<std::string> list_folder(const fs::path& folder) {

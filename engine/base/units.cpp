@@ -46,8 +46,8 @@ std::string utc_text(std::int64_t seconds, std::int64_t nanoseconds) {
 }
 
 std::string utc_now() {
-    std::timespec now{};
-    std::timespec_get(&now, TIME_UTC);
+    timespec now{};
+    ::clock_gettime(CLOCK_REALTIME, &now);
     return utc_text(now.tv_sec, now.tv_nsec);
 }
 

@@ -113,19 +113,10 @@ void run_check(Command& command) {
 
 void run_graph(Command& command) {
     Catalog catalog(command.sources, schema_folders());
-    std::optional<Request> found = recipe_request(command, command.line.words.front(), 1);
-    if (!found)
+    std::optional<CheckedJob> job = checked_recipe(command, catalog, command.line.words.front(), 1);
+    if (!job)
         return;
-    Request& request = *found;
-    request.catalog = &catalog;
-    std::optional<Recipe> recipe = compose(command.sources, request, command.diagnostics);
-    if (!recipe || !command.diagnostics.ok())
-        return;
-    Checked checked = check(
-        command.sources, *recipe, catalog, check_options(command, request), command.diagnostics);
-    if (!command.diagnostics.ok())
-        return;
-    Graph graph = build_graph(checked);
+    Graph graph = build_graph(job->checked);
     std::vector<std::string> states = states_of(command, graph);
     const Word* word = command.line.value("--format");
     std::string_view format = word ? std::string_view(word->text) : "text";

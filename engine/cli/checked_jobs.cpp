@@ -40,6 +40,28 @@ CheckedJobs check_all(Command& command, const Catalog& catalog, const Request& r
 
 }  // namespace
 
+std::optional<CheckedJob> checked_recipe(Command& command,
+                                         const Catalog& catalog,
+                                         const Word& word,
+                                         std::size_t first_override) {
+    std::optional<Request> request = recipe_request(command, word, first_override);
+    if (!request)
+        return std::nullopt;
+    request->catalog = &catalog;
+    std::optional<Recipe> recipe = compose(command.sources, *request, command.diagnostics);
+    if (!recipe || !command.diagnostics.ok())
+        return std::nullopt;
+    CheckedJob job{"", {}, std::move(*recipe), {}, true};
+    job.checked = check(command.sources,
+                        job.recipe,
+                        catalog,
+                        check_options(command, *request),
+                        command.diagnostics);
+    if (!command.diagnostics.ok())
+        return std::nullopt;
+    return job;
+}
+
 CheckedJobs checked_jobs(Command& command,
                          const Catalog& catalog,
                          const Request& request,

@@ -25,6 +25,14 @@ struct CheckedJobs {
     bool swept = false;  ///< by `-m` or by the recipe's own `sweep`
 };
 
+/// The recipe that `word` names with the overrides that begin at `first_override`, composed and
+/// checked without sweeps. Nothing, with mistakes in the command's diagnostics, where it cannot be
+/// gone on with.
+std::optional<CheckedJob> checked_recipe(Command& command,
+                                         const Catalog& catalog,
+                                         const Word& word,
+                                         std::size_t first_override);
+
 /// Composes and checks every job before any of them could run. Mistakes are in the command's
 /// diagnostics, what is wrong with several jobs once. Empty where there is nothing to go on with.
 CheckedJobs checked_jobs(Command& command,

@@ -1,5 +1,6 @@
 #include "engine/base/json.h"
 #include "engine/base/text.h"
+#include "engine/cli/checked_jobs.h"
 #include "engine/cli/command.h"
 #include "engine/cli/recipe_input.h"
 #include "engine/cli/run_verbs.h"
@@ -113,18 +114,10 @@ void run_launch(Command& command) {
         return;
     }
     Catalog catalog(command.sources, schema_folders());
-    std::optional<Request> request = recipe_request(command, command.line.words[1], 2);
-    if (!request)
+    std::optional<CheckedJob> job = checked_recipe(command, catalog, command.line.words[1], 2);
+    if (!job)
         return;
-    request->catalog = &catalog;
-    std::optional<Recipe> recipe = compose(command.sources, *request, command.diagnostics);
-    if (!recipe || !command.diagnostics.ok())
-        return;
-    Checked checked = check(
-        command.sources, *recipe, catalog, check_options(command, *request), command.diagnostics);
-    if (!command.diagnostics.ok())
-        return;
-    LaunchScript script = make_script(command, *recipe, checked);
+    LaunchScript script = make_script(command, job->recipe, job->checked);
     if (!command.diagnostics.ok())
         return;
     command.text = script_text(script);

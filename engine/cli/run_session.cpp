@@ -2,8 +2,8 @@
 
 #include "engine/base/decimal.h"
 #include "engine/base/files.h"
+#include "engine/base/host.h"
 #include "engine/base/json.h"
-#include "engine/base/machine.h"
 #include "engine/base/text.h"
 #include "engine/base/units.h"
 #include "engine/cli/build_info.h"

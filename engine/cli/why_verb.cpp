@@ -1,6 +1,7 @@
 #include "engine/base/codes.h"
 #include "engine/base/json.h"
 #include "engine/base/text.h"
+#include "engine/cli/checked_jobs.h"
 #include "engine/cli/recipe_input.h"
 #include "engine/cli/run_verbs.h"
 #include "engine/plan/report.h"
@@ -128,17 +129,10 @@ void write_why(JsonWriter& out,
 void run_why(Command& command) {
     const std::vector<Word>& words = command.line.words;
     Catalog catalog(command.sources, schema_folders());
-    std::optional<Request> request = recipe_request(command, words.front(), 2);
-    if (!request)
+    std::optional<CheckedJob> job = checked_recipe(command, catalog, words.front(), 2);
+    if (!job)
         return;
-    request->catalog = &catalog;
-    std::optional<Recipe> recipe = compose(command.sources, *request, command.diagnostics);
-    if (!recipe || !command.diagnostics.ok())
-        return;
-    Checked checked = check(
-        command.sources, *recipe, catalog, check_options(command, *request), command.diagnostics);
-    if (!command.diagnostics.ok())
-        return;
+    const Checked& checked = job->checked;
     std::vector<std::string> names;
     for (const CheckedStage& stage : checked.stages)
         names.push_back(stage.name);

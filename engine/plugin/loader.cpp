@@ -8,6 +8,7 @@
 // a plugin brings along would not be found.) The folder's descriptor stays open, as the module
 // does.
 
+#include "engine/base/build_id.h"
 #include "engine/base/error.h"
 #include "engine/base/sha256.h"
 #include "engine/base/text.h"
@@ -126,7 +127,7 @@ public:
     std::string build() {
         for (const ElfW(Phdr) & one : parts_)
             if (one.p_type == PT_NOTE && one.p_filesz <= kLargestNotes)
-                if (std::string id = build_id(part(one.p_offset, one.p_filesz)); !id.empty())
+                if (std::string id = build_id_in(part(one.p_offset, one.p_filesz)); !id.empty())
                     return id;
         PlainSha256 hash;
         for (std::uint64_t at = 0; at < size_; at += kPiece)
@@ -165,24 +166,6 @@ private:
             filled += static_cast<std::size_t>(count);
         }
         return text;
-    }
-
-    /// Of notes one after the other, each part filled up to four bytes, the one named GNU.
-    static std::string build_id(std::string_view notes) {
-        auto filled_up = [](std::uint64_t size) { return (size + 3) / 4 * 4; };
-        ElfW(Nhdr) note{};
-        while (notes.size() >= sizeof note) {
-            std::memcpy(&note, notes.data(), sizeof note);
-            std::uint64_t name = filled_up(note.n_namesz), all = name + filled_up(note.n_descsz);
-            notes.remove_prefix(sizeof note);
-            if (all > notes.size())
-                return "";
-            if (note.n_type == NT_GNU_BUILD_ID &&
-                notes.substr(0, note.n_namesz) == std::string_view("GNU", 4))
-                return hex(notes.substr(name, note.n_descsz));
-            notes.remove_prefix(all);
-        }
-        return "";
     }
 
     const fs::path& file_;

@@ -1,5 +1,6 @@
 #include "engine/base/error.h"
 #include "engine/base/files.h"
+#include "engine/base/host.h"
 #include "engine/run/agents.h"
 #include "engine/run/child.h"
 #include "engine/run/signals.h"
@@ -36,9 +37,7 @@ public:
           file_(agent_note_file(folder, ranks.rank)) {
         note_.nonce = draw_nonce();
         note_.pid = ::getpid();
-        char host[256] = {};
-        ::gethostname(host, sizeof host - 1);
-        note_.host = host;
+        note_.host = host_name();
         note_.identity = identity;
     }
 

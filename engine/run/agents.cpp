@@ -2,10 +2,11 @@
 
 #include "engine/base/error.h"
 #include "engine/base/files.h"
+#include "engine/base/host.h"
 #include "engine/base/json.h"
-#include "engine/base/machine.h"
 #include "engine/base/sha256.h"
 #include "engine/base/text.h"
+#include "engine/base/units.h"
 #include "engine/run/record.h"
 #include "engine/run/signals.h"
 
@@ -208,7 +209,7 @@ public:
         if (!exit_ && (agent.lost || agent.note.left)) {
             exit_ = Exit{};
             exit_->signal = SIGKILL;  // its own host or starter ended it, or cut it off
-            exit_->time = record_time();
+            exit_->time = utc_now();
             exit_->order = ++board_->exits;
         }
         return exit_;

@@ -1,6 +1,7 @@
 #include "engine/run/child.h"
 
 #include "engine/base/error.h"
+#include "engine/base/units.h"
 #include "engine/run/ranks.h"
 #include "engine/run/record.h"
 
@@ -129,7 +130,7 @@ const std::optional<Exit>& Child::poll() {
     while (reaped < 0 && errno == EINTR);
     static std::atomic<std::uint64_t> order{0};
     Exit exit;
-    exit.time = record_time();
+    exit.time = utc_now();
     exit.order = ++order;
     exit.peak = static_cast<std::uint64_t>(used.ru_maxrss) * 1024;
     if (reaped < 0)

@@ -2,8 +2,8 @@
 
 #include "engine/base/error.h"
 #include "engine/base/files.h"
+#include "engine/base/host.h"
 #include "engine/base/json.h"
-#include "engine/base/machine.h"
 #include "engine/document/document.h"
 
 #include <fmt/format.h>

@@ -3,6 +3,7 @@
 #include "engine/base/durable.h"
 #include "engine/base/error.h"
 #include "engine/base/json.h"
+#include "engine/base/units.h"
 #include "engine/run/signals.h"
 
 #include <fcntl.h>
@@ -78,7 +79,7 @@ void Journal::event(const char* name,
                     const std::function<void(JsonWriter&)>& more) {
     JsonWriter out;
     out.begin_object();
-    out.key("ts"), out.string(timestamp());
+    out.key("ts"), out.string(utc_now());
     out.key("level"), out.string(level);
     out.key("event"), out.string(name);
     if (stage)
@@ -149,7 +150,7 @@ void Journal::write_stage(const StageRef& stage,
     auto started = started_.find(stage.name);
     out.key("started"), started == started_.end() ? out.null() : out.string(started->second);
     out.key("ended");
-    std::strcmp(status, "running") == 0 ? out.null() : out.string(timestamp());
+    std::strcmp(status, "running") == 0 ? out.null() : out.string(utc_now());
     out.key("exit"), out.integer(exit_code);
     if (!message.empty())
         out.key("message"), out.string(message);
@@ -191,7 +192,7 @@ void Journal::waits(const StageRef& stage, const std::string& holder) {
 }
 
 void Journal::begins(const StageRef& stage, const PlannedStage& planned, const Job& job) {
-    started_[stage.name] = timestamp();
+    started_[stage.name] = utc_now();
     run_.link(stage.name, "work", job.work.parent_path());
     write_stage(stage, planned, "running", 0, "", {}, {});
     event("stage_began", "info", &stage, [&](JsonWriter& out) {

@@ -2,8 +2,9 @@
 
 #include "engine/base/durable.h"
 #include "engine/base/error.h"
-#include "engine/base/machine.h"
+#include "engine/base/host.h"
 #include "engine/base/text.h"
+#include "engine/base/units.h"
 
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -162,7 +163,7 @@ void ProcessStage::look_for_silence(Clock::time_point now) {
             process_of(i).ended())
             continue;
         rank.facts.silent = timeout_;
-        rank.facts.silent_since = record_time();
+        rank.facts.silent_since = utc_now();
         if (!plan_.launcher)
             process_of(i).kill();
     }

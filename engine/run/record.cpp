@@ -3,6 +3,7 @@
 #include "engine/base/error.h"
 #include "engine/base/json.h"
 #include "engine/base/text.h"
+#include "engine/base/units.h"
 #include "engine/document/document.h"
 #include "engine/document/scalar.h"
 
@@ -14,7 +15,6 @@
 #include <cerrno>
 #include <charconv>
 #include <cmath>
-#include <ctime>
 #include <memory>
 
 namespace stillroom {
@@ -284,28 +284,13 @@ void read_fields(Record& record, const LineReader& in, const Node& map) {
 
 }  // namespace
 
-std::string record_time() {
-    timespec now{};
-    ::clock_gettime(CLOCK_REALTIME, &now);
-    std::tm parts{};
-    ::gmtime_r(&now.tv_sec, &parts);
-    return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z",
-                       parts.tm_year + 1900,
-                       parts.tm_mon + 1,
-                       parts.tm_mday,
-                       parts.tm_hour,
-                       parts.tm_min,
-                       parts.tm_sec,
-                       now.tv_nsec / 1000);
-}
-
 std::string record_file(int rank) {
     return fmt::format("rank-{:04}.log", rank);
 }
 
 std::string record_line(const Record& record) {
     LineWriter out;
-    out.text("ts", record.time.empty() ? record_time() : record.time);
+    out.text("ts", record.time.empty() ? utc_now() : record.time);
     out.text("event", record.event);
     out.some_text("stage", record.stage);
     write_fields(out, record);

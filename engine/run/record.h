@@ -61,9 +61,6 @@ STILLROOM_API std::string record_line(const Record& record);
 /// Nothing if the line is no record. Unknown events and fields are let through.
 STILLROOM_API std::optional<Record> read_record(std::string_view line);
 
-/// Now, as a record's `time`.
-STILLROOM_API std::string record_time();
-
 /// "rank-0003.log"
 STILLROOM_API std::string record_file(int rank);
 

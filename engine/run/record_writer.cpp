@@ -1,6 +1,7 @@
 #include "engine/run/record_writer.h"
 
 #include "engine/base/durable.h"
+#include "engine/base/units.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -71,7 +72,7 @@ void RecordWriter::progress(double done, std::string_view what) {
     record.event = "progress";
     record.value = done;
     record.text = what;
-    record.time = record_time();
+    record.time = utc_now();
     held_ = std::move(record);
     auto now = std::chrono::steady_clock::now();
     if (now < next_progress_) {

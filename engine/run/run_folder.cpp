@@ -5,6 +5,7 @@
 #include "engine/base/files.h"
 #include "engine/base/json.h"
 #include "engine/base/text.h"
+#include "engine/base/units.h"
 #include "engine/document/document.h"
 
 #include <fcntl.h>
@@ -210,13 +211,6 @@ void collect_stage_files(const fs::path& folder, std::size_t depth, std::vector<
 
 }  // namespace
 
-std::string timestamp() {
-    auto now = std::chrono::system_clock::now();
-    auto seconds = std::chrono::time_point_cast<std::chrono::seconds>(now);
-    auto thousandths = std::chrono::duration_cast<std::chrono::milliseconds>(now - seconds).count();
-    return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(seconds), thousandths);
-}
-
 fs::path run_root() {
     std::string root = environment("STILLROOM_RUN_ROOT");
     return root.empty() ? fs::path("runs") : fs::path(root);
@@ -249,7 +243,7 @@ RunFolder RunFolder::create_at(const fs::path& folder, RunRequest request) {
     sweep_unfinished(place);
     if (request.id.empty())
         request.id = place.filename().string();
-    request.created = timestamp();
+    request.created = utc_now();
     for (const char* name : {"logs", "stages"})
         make_place(place / name);
     RunFolder made(place, std::move(request), std::move(lease));

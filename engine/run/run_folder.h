@@ -104,6 +104,4 @@ STILLROOM_API std::optional<StageFile> read_stage_file(const std::filesystem::pa
 /// Every stage.json of a run, in the order of their names; those of sub-recipes and jobs too.
 STILLROOM_API std::vector<StageFile> read_stage_files(const std::filesystem::path& run);
 
-STILLROOM_API std::string timestamp();  ///< now, RFC 3339 UTC with milliseconds
-
 }  // namespace stillroom

@@ -2,6 +2,7 @@
 
 #include "engine/base/error.h"
 #include "engine/base/files.h"
+#include "engine/base/host.h"
 #include "engine/base/text.h"
 #include "engine/run/child.h"
 #include "engine/run/local_runner.h"
@@ -21,19 +22,13 @@ namespace {
 constexpr double kSeenLate = 5;  // seconds after which another host's file is surely seen here
 constexpr std::size_t kLaunchers = 10'000;
 
-std::string own_host() {
-    char name[256] = {};
-    ::gethostname(name, sizeof name - 1);
-    return name;
-}
-
 /// The host at which the ranks of other hosts reach rank 0's.
 std::string first_host(const Ranks& ranks) {
     std::string host = ranks.store.substr(0, ranks.store.rfind(':'));
     if (!ranks.store.empty() && !host.empty())
         return host;
     std::string master = environment("MASTER_ADDR");
-    return master.empty() ? own_host() : master;
+    return master.empty() ? host_name() : master;
 }
 
 /// The launcher by the path at which a shell would find it.

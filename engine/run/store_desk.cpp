@@ -3,6 +3,7 @@
 #include "engine/base/durable.h"
 #include "engine/base/error.h"
 #include "engine/base/files.h"
+#include "engine/base/units.h"
 #include "engine/plan/describe.h"
 #include "engine/plan/key.h"
 #include "engine/recipe/settings.h"
@@ -399,7 +400,7 @@ Made StoreDesk::publish(const PlannedJob& job,
     }
     manifest.stage = checked.name;
     manifest.use = checked.use;
-    manifest.created = timestamp();
+    manifest.created = utc_now();
     manifest.seconds = heard.seconds;
     manifest.engine = options_.engine;
     manifest.plugin = checked.type->plugin;

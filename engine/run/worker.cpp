@@ -1,8 +1,8 @@
 #include "engine/run/worker.h"
 
 #include "engine/base/error.h"
+#include "engine/base/host.h"
 #include "engine/base/json.h"
-#include "engine/base/machine.h"
 #include "engine/plugin/loader.h"
 #include "engine/run/describe_worker.h"
 #include "engine/run/failure.h"

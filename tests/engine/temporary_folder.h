@@ -10,7 +10,7 @@
 
 namespace stillroom {
 
-/// A folder that goes when the test ends.
+/// A folder that goes when the test ends, with what is read-only in it too.
 class TemporaryFolder {
 public:
     TemporaryFolder() {
@@ -19,11 +19,19 @@ public:
             throw std::runtime_error("no temporary folder");
         path_ = std::filesystem::canonical(pattern);
     }
-    ~TemporaryFolder() { std::filesystem::remove_all(path_); }
+    ~TemporaryFolder() {
+        std::error_code error;
+        using std::filesystem::perms;
+        for (const auto& entry : std::filesystem::recursive_directory_iterator(path_, error))
+            if (entry.is_directory(error) && !entry.is_symlink(error))
+                std::filesystem::permissions(entry, perms::owner_all, error);
+        std::filesystem::remove_all(path_, error);
+    }
     TemporaryFolder(const TemporaryFolder&) = delete;
     TemporaryFolder& operator=(const TemporaryFolder&) = delete;
 
     const std::filesystem::path& path() const { return path_; }
+    std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
     std::filesystem::path write(const std::filesystem::path& name, std::string_view text) const {
         std::filesystem::create_directories((path_ / name).parent_path());
         std::ofstream(path_ / name, std::ios::binary) << text;

@@ -218,6 +218,10 @@ class Place:
     def manifest(self, key):
         return json.loads((self.store / key / "manifest.json").read_text(encoding="utf-8"))
 
+    def saved_states(self):
+        """What toy.count keeps between tries, of each of them."""
+        return (self.store / "work").rglob("state.json")
+
     def digests(self):
         """Digest of every output by stage and name."""
         found = {}

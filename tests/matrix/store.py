@@ -43,7 +43,7 @@ def the_second_waits_for_the_first_one_who_is_killed(bench):
     with bench.place() as place:
         recipe = place.recipe({"count": "use: toy.count, steps: 5, step_seconds: 0.2"})
         first = place.start("run", recipe)
-        wait_until(lambda: list((place.store / "work").glob("*/work/state.json")), 20, "the first one saved nothing")
+        wait_until(lambda: list(place.saved_states()), 20, "the first one saved nothing")
         began = time.monotonic()
         second = place.start("run", recipe)
         time.sleep(0.5)

@@ -44,7 +44,7 @@ def clean_run(bench, **how):
 
 def saved_step(place):
     """The last checkpoint of the stage that counts, unless what it made is there already."""
-    for state in (place.store / "work").glob("*/work/state.json"):
+    for state in place.saved_states():
         if not (place.store / state.parts[-3]).exists():
             return json.loads(state.read_text(encoding="utf-8"))["step"]
     return 0

@@ -2,6 +2,7 @@
 
 #include "engine/base/error.h"
 #include "engine/base/sha256.h"
+#include "tests/engine/temporary_folder.h"
 
 #include <doctest/doctest.h>
 #include <sys/stat.h>
@@ -30,20 +31,6 @@ std::string plain_digest(const std::string& bytes) {
     return sha256_hex(hashes);
 }
 
-struct Folder {
-    fs::path path;
-    Folder() {
-        std::string name = (fs::temp_directory_path() / "stillroom-digest-XXXXXX");
-        path = ::mkdtemp(name.data());
-    }
-    ~Folder() { fs::remove_all(path); }
-    fs::path put(const std::string& name, const std::string& text) const {
-        fs::create_directories((path / name).parent_path());
-        std::ofstream(path / name, std::ios::binary) << text;
-        return path / name;
-    }
-};
-
 std::string message_of(const std::function<void()>& work, int exit_code) {
     try {
         work();
@@ -57,7 +44,7 @@ std::string message_of(const std::function<void()>& work, int exit_code) {
 }  // namespace
 
 TEST_CASE("a digest is the hash of the hashes of chunks, by any number of threads") {
-    Folder folder;
+    TemporaryFolder folder;
     std::string large;
     while (large.size() < 2 * kDigestChunk + 12345)
         large += "some bytes that go on, " + std::to_string(large.size()) + "\n";
@@ -68,7 +55,7 @@ TEST_CASE("a digest is the hash of the hashes of chunks, by any number of thread
                              kDigestChunk + 1,
                              2 * kDigestChunk + 12345}) {
         std::string text = large.substr(0, size);
-        fs::path file = folder.put("file", text);
+        fs::path file = folder.write("file", text);
         std::string wanted = plain_digest(text);
         CHECK(digest_file(file, 1).digest == wanted);
         CHECK(digest_file(file, 3).digest == wanted);
@@ -83,53 +70,55 @@ TEST_CASE("a digest is the hash of the hashes of chunks, by any number of thread
 }
 
 TEST_CASE("a folder's identity is of names and contents only") {
-    Folder one;
-    Folder two;
-    one.put("b/c.txt", "c"), one.put("a.txt", "a");
-    two.put("a.txt", "a"), two.put("b/c.txt", "c");
-    std::string digest = content_digest(digest_folder(one.path, 2));
-    CHECK(content_digest(digest_folder(two.path, 1)) == digest);
-    CHECK(digest_folder(one.path, 1)[1].path == "b/c.txt");
-    two.put("b/c.txt", "d");
-    CHECK(content_digest(digest_folder(two.path, 1)) != digest);
-    fs::rename(one.path / "a.txt", one.path / "A.txt");
-    CHECK(content_digest(digest_folder(one.path, 1)) != digest);
+    TemporaryFolder one;
+    TemporaryFolder two;
+    one.write("b/c.txt", "c"), one.write("a.txt", "a");
+    two.write("a.txt", "a"), two.write("b/c.txt", "c");
+    std::string digest = content_digest(digest_folder(one.path(), 2));
+    CHECK(content_digest(digest_folder(two.path(), 1)) == digest);
+    CHECK(digest_folder(one.path(), 1)[1].path == "b/c.txt");
+    two.write("b/c.txt", "d");
+    CHECK(content_digest(digest_folder(two.path(), 1)) != digest);
+    fs::rename(one.path() / "a.txt", one.path() / "A.txt");
+    CHECK(content_digest(digest_folder(one.path(), 1)) != digest);
 }
 
 TEST_CASE("links to files are followed, and nothing else that is no file") {
-    Folder blobs;
-    Folder folder;
-    fs::create_symlink(blobs.put("1f", "text"), folder.path / "model.txt");
-    CHECK(digest_folder(folder.path, 1).front().digest == digest_of("text"));
-    auto fails = [&] { return message_of([&] { digest_folder(folder.path, 1); }, kExitBadInput); };
+    TemporaryFolder blobs;
+    TemporaryFolder folder;
+    fs::create_symlink(blobs.write("1f", "text"), folder.path() / "model.txt");
+    CHECK(digest_folder(folder.path(), 1).front().digest == digest_of("text"));
+    auto fails = [&] {
+        return message_of([&] { digest_folder(folder.path(), 1); }, kExitBadInput);
+    };
     std::string what;
     SUBCASE("a folder above") {
-        fs::create_directory_symlink("..", folder.path / "up");
+        fs::create_directory_symlink("..", folder.path() / "up");
         what = "up: it is a link to a folder";
     }
     SUBCASE("nowhere") {
-        fs::create_symlink("nothing", folder.path / "gone");
+        fs::create_symlink("nothing", folder.path() / "gone");
         what = "gone: it is a link that leads nowhere";
     }
     SUBCASE("a circle") {
-        fs::create_symlink("round", folder.path / "round");
+        fs::create_symlink("round", folder.path() / "round");
         what = "round: ";
     }
     SUBCASE("a pipe") {
-        ::mkfifo((folder.path / "pipe").c_str(), 0666);
+        ::mkfifo((folder.path() / "pipe").c_str(), 0666);
         what = "pipe: it is no file and no folder";
     }
     CHECK(fails().find(what) != std::string::npos);
 }
 
 TEST_CASE("M16: what is no readable file is refused by name") {
-    Folder folder;
+    TemporaryFolder folder;
     auto fails = [&](const fs::path& file) {
         return message_of([&] { digest_file(file, 2); }, kExitBadInput);
     };
-    CHECK(fails(folder.path / "none") ==
-          "cannot read " + (folder.path / "none").string() + ": no such file");
-    CHECK(fails(folder.path).find("it is a folder") != std::string::npos);
-    ::mkfifo((folder.path / "pipe").c_str(), 0666);
-    CHECK(fails(folder.path / "pipe").find("it is no regular file") != std::string::npos);
+    CHECK(fails(folder.path() / "none") ==
+          "cannot read " + (folder.path() / "none").string() + ": no such file");
+    CHECK(fails(folder.path()).find("it is a folder") != std::string::npos);
+    ::mkfifo((folder.path() / "pipe").c_str(), 0666);
+    CHECK(fails(folder.path() / "pipe").find("it is no regular file") != std::string::npos);
 }

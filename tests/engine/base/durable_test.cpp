@@ -3,6 +3,7 @@
 #include "engine/base/error.h"
 #include "engine/base/files.h"
 #include "engine/base/units.h"
+#include "tests/engine/temporary_folder.h"
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
@@ -17,15 +18,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-struct Folder {
-    fs::path path;
-    Folder() {
-        std::string name = (fs::temp_directory_path() / "stillroom-durable-XXXXXX");
-        path = ::mkdtemp(name.data());
-    }
-    ~Folder() { fs::remove_all(path); }
-};
-
 std::string message_of(const std::function<void()>& work) {
     try {
         work();
@@ -39,21 +31,21 @@ std::string message_of(const std::function<void()>& work) {
 }  // namespace
 
 TEST_CASE("a file is written as a whole, over an older one, and leaves nothing beside it") {
-    Folder folder;
-    write_file(folder.path / "a.txt", "first");
-    write_file(folder.path / "a.txt", "second");
-    CHECK(read_file(folder.path / "a.txt", 100) == "second");
-    CHECK(list_folder(folder.path).size() == 1);
+    TemporaryFolder folder;
+    write_file(folder.path() / "a.txt", "first");
+    write_file(folder.path() / "a.txt", "second");
+    CHECK(read_file(folder.path() / "a.txt", 100) == "second");
+    CHECK(list_folder(folder.path()).size() == 1);
 }
 
 TEST_CASE("a write that fails names the path and why, and leaves nothing") {
-    Folder folder;
-    fs::create_directory(folder.path / "folder");
-    CHECK(message_of([&] { write_file(folder.path / "folder", "x"); }) ==
-          "cannot write " + (folder.path / "folder").string() + ": Is a directory");
-    CHECK(list_folder(folder.path).size() == 1);
+    TemporaryFolder folder;
+    fs::create_directory(folder.path() / "folder");
+    CHECK(message_of([&] { write_file(folder.path() / "folder", "x"); }) ==
+          "cannot write " + (folder.path() / "folder").string() + ": Is a directory");
+    CHECK(list_folder(folder.path()).size() == 1);
     CHECK(message_of([&] {
-              write_file(folder.path / "none" / "a", "x");
+              write_file(folder.path() / "none" / "a", "x");
           }).find("none/a: No such file or directory") != std::string::npos);
     CHECK(message_of([&] { make_folders("/proc/none/a"); }).find("cannot write /proc/none") == 0);
 }
@@ -66,40 +58,40 @@ TEST_CASE("a full disk is named with what is free") {
 }
 
 TEST_CASE("a new file is never made through a link or over another") {
-    Folder folder;
-    fs::create_symlink(folder.path / "target", folder.path / "link");
-    CHECK(!message_of([&] { make_new_file(folder.path / "link"); }).empty());
-    CHECK(!fs::exists(folder.path / "target"));
+    TemporaryFolder folder;
+    fs::create_symlink(folder.path() / "target", folder.path() / "link");
+    CHECK(!message_of([&] { make_new_file(folder.path() / "link"); }).empty());
+    CHECK(!fs::exists(folder.path() / "target"));
 }
 
 TEST_CASE("removing a tree removes read-only folders and links, not what links name") {
-    Folder folder;
-    fs::create_directories(folder.path / "tree/deep");
-    std::ofstream(folder.path / "tree/deep/a") << "x";
-    std::ofstream(folder.path / "kept") << "x";
-    fs::create_symlink(folder.path / "kept", folder.path / "tree/link");
-    fs::create_directory_symlink(folder.path, folder.path / "tree/up");
-    fs::permissions(folder.path / "tree/deep", fs::perms::owner_read);
-    remove_tree(folder.path / "tree");
-    remove_tree(folder.path / "tree");
-    CHECK(list_folder(folder.path) == std::vector<std::string>{"kept"});
+    TemporaryFolder folder;
+    fs::create_directories(folder.path() / "tree/deep");
+    std::ofstream(folder.path() / "tree/deep/a") << "x";
+    std::ofstream(folder.path() / "kept") << "x";
+    fs::create_symlink(folder.path() / "kept", folder.path() / "tree/link");
+    fs::create_directory_symlink(folder.path(), folder.path() / "tree/up");
+    fs::permissions(folder.path() / "tree/deep", fs::perms::owner_read);
+    remove_tree(folder.path() / "tree");
+    remove_tree(folder.path() / "tree");
+    CHECK(list_folder(folder.path()) == std::vector<std::string>{"kept"});
 }
 
 TEST_CASE("a copy of a tree shares nothing with it") {
-    Folder folder;
-    fs::create_directories(folder.path / "from/deep");
-    std::ofstream(folder.path / "from/deep/a") << "text";
-    fs::permissions(folder.path / "from/deep/a", fs::perms::owner_read);
-    copy_tree(folder.path / "from", folder.path / "to");
-    CHECK(read_file(folder.path / "to/deep/a", 10) == "text");
+    TemporaryFolder folder;
+    fs::create_directories(folder.path() / "from/deep");
+    std::ofstream(folder.path() / "from/deep/a") << "text";
+    fs::permissions(folder.path() / "from/deep/a", fs::perms::owner_read);
+    copy_tree(folder.path() / "from", folder.path() / "to");
+    CHECK(read_file(folder.path() / "to/deep/a", 10) == "text");
     struct stat a {};
     struct stat b {};
-    ::stat((folder.path / "from/deep/a").c_str(), &a);
-    ::stat((folder.path / "to/deep/a").c_str(), &b);
+    ::stat((folder.path() / "from/deep/a").c_str(), &a);
+    ::stat((folder.path() / "to/deep/a").c_str(), &b);
     CHECK(a.st_ino != b.st_ino);
     CHECK(a.st_nlink == 1);
     CHECK((b.st_mode & 0200) == 0200);
-    CHECK(!message_of([&] { copy_tree(folder.path / "from", folder.path / "to"); }).empty());
+    CHECK(!message_of([&] { copy_tree(folder.path() / "from", folder.path() / "to"); }).empty());
 }
 
 TEST_CASE("sizes are printed in both units") {

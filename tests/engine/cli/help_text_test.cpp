@@ -4,6 +4,7 @@
 #include "engine/base/text.h"
 #include "engine/schema/catalog.h"
 #include "engine/schema/to_come.h"
+#include "tests/engine/temporary_folder.h"
 
 #include <doctest/doctest.h>
 #include <fmt/format.h>
@@ -16,23 +17,6 @@ using namespace stillroom::cli;
 namespace fs = std::filesystem;
 
 namespace {
-
-/// A folder that is gone in the end.
-class Scratch {
-public:
-    Scratch() : path_(fs::temp_directory_path() / "stillroom-examples-XXXXXX") {
-        std::string name = path_.string();
-        REQUIRE(mkdtemp(name.data()) != nullptr);
-        path_ = name;
-    }
-    Scratch(const Scratch&) = delete;
-    Scratch& operator=(const Scratch&) = delete;
-    ~Scratch() { fs::remove_all(path_); }
-    const fs::path& path() const { return path_; }
-
-private:
-    fs::path path_;
-};
 
 std::vector<Example> all_examples() {
     std::vector<Example> all(common_examples().begin(), common_examples().end());
@@ -99,7 +83,7 @@ TEST_CASE("every example of every help text runs as it stands") {
         fmt::format("{}:{}", fs::path(program).parent_path().string(), environment("PATH"));
     ::setenv("PATH", path.c_str(), 1);
     for (const Example& example : all_examples()) {
-        Scratch scratch;
+        TemporaryFolder scratch;
         fs::path folder = scratch.path() / "samples";
         fs::copy(samples, folder, fs::copy_options::recursive);
         bool works = is_at_work(example.line);

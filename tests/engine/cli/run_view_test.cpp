@@ -1,6 +1,7 @@
 #include "engine/cli/run_view.h"
 
 #include "engine/base/text.h"
+#include "tests/engine/cli/variable.h"
 
 #include <doctest/doctest.h>
 #include <fmt/format.h>
@@ -228,23 +229,6 @@ std::size_t lines_with(const std::string& text, std::string_view part) {
         count += line.find(part) != std::string::npos ? 1 : 0;
     return count;
 }
-
-/// A variable that is back as it was in the end.
-class Variable {
-public:
-    Variable(const char* name, const char* value) : name_(name) {
-        if (const char* before = std::getenv(name))
-            before_ = before;
-        value ? setenv(name, value, 1) : unsetenv(name);
-    }
-    Variable(const Variable&) = delete;
-    Variable& operator=(const Variable&) = delete;
-    ~Variable() { before_.empty() ? unsetenv(name_) : setenv(name_, before_.c_str(), 1); }
-
-private:
-    const char* name_;
-    std::string before_;
-};
 
 }  // namespace
 

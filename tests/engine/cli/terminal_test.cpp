@@ -1,6 +1,7 @@
 #include "engine/cli/terminal.h"
 
 #include "engine/base/text.h"
+#include "tests/engine/cli/variable.h"
 
 #include <doctest/doctest.h>
 
@@ -8,27 +9,6 @@
 
 using namespace stillroom;
 using namespace stillroom::cli;
-
-namespace {
-
-/// A variable that is back as it was in the end.
-class Variable {
-public:
-    Variable(const char* name, const char* value) : name_(name) {
-        if (const char* before = std::getenv(name))
-            before_ = before;
-        value ? setenv(name, value, 1) : unsetenv(name);
-    }
-    Variable(const Variable&) = delete;
-    Variable& operator=(const Variable&) = delete;
-    ~Variable() { before_.empty() ? unsetenv(name_) : setenv(name_, before_.c_str(), 1); }
-
-private:
-    const char* name_;
-    std::string before_;
-};
-
-}  // namespace
 
 TEST_CASE("the flag wins over NO_COLOR, which wins over FORCE_COLOR, which wins over TERM=dumb") {
     Variable no("NO_COLOR", nullptr), force("FORCE_COLOR", nullptr), cli("CLICOLOR_FORCE", nullptr),

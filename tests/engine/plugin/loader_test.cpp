@@ -4,6 +4,7 @@
 #include "engine/base/files.h"
 #include "engine/base/sha256.h"
 #include "engine/plugin/plugin.h"
+#include "tests/engine/temporary_folder.h"
 
 #include <doctest/doctest.h>
 #include <sys/stat.h>
@@ -25,18 +26,11 @@ fs::path module(const std::string& name) {
     return fs::path(environment("STILLROOM_TEST_MODULES")) / (name + ".so");
 }
 
-/// A private folder, gone with the test.
-struct Folder {
-    fs::path path;
-    Folder() {
-        std::string name = fs::temp_directory_path() / "stillroom-plugin-XXXXXX";
-        path = ::mkdtemp(name.data());
-    }
-    ~Folder() { fs::remove_all(path); }
+struct Folder : TemporaryFolder {
     fs::path copy_of(const fs::path& file, const std::string& name) const {
-        fs::copy_file(file, path / name, fs::copy_options::overwrite_existing);
-        ::chmod((path / name).c_str(), 0644);
-        return path / name;
+        fs::copy_file(file, path() / name, fs::copy_options::overwrite_existing);
+        ::chmod((path() / name).c_str(), 0644);
+        return path() / name;
     }
 };
 
@@ -72,15 +66,15 @@ TEST_CASE(
     REQUIRE(note != std::string::npos);
     std::string other = whole;
     other[note + 8] ^= 1;
-    write_file(folder.path / "other.so", other);
+    write_file(folder.path() / "other.so", other);
     whole[note] = 9;
-    write_file(folder.path / "none.so", whole);
+    write_file(folder.path() / "none.so", whole);
 
     std::string build = Plugin::open(toy())->build();
-    std::string changed = Plugin::open(folder.path / "other.so")->build();
+    std::string changed = Plugin::open(folder.path() / "other.so")->build();
     CHECK(build.substr(0, 2) != changed.substr(0, 2));
     CHECK(build.substr(2) == changed.substr(2));
-    CHECK(Plugin::open(folder.path / "none.so")->build() == sha256_hex(whole));
+    CHECK(Plugin::open(folder.path() / "none.so")->build() == sha256_hex(whole));
 }
 
 TEST_CASE("a stage is made from its settings, and an error thrown in a plugin is caught by type") {
@@ -94,22 +88,22 @@ TEST_CASE("a stage is made from its settings, and an error thrown in a plugin is
 
 TEST_CASE("what is no plugin is refused by what it is") {
     Folder folder;
-    CHECK(refusal(folder.path / "absent.so") == "2: No such file or directory");
-    CHECK(refusal(folder.path) == "2: it is no regular file");
-    write_file(folder.path / "text.so", "import os");
-    CHECK(refusal(folder.path / "text.so") == "10: it is no ELF file");
-    write_file(folder.path / "empty.so", "");
-    CHECK(refusal(folder.path / "empty.so") == "10: it is no ELF file");
-    fs::path pipe = folder.path / "pipe.so";
+    CHECK(refusal(folder.path() / "absent.so") == "2: No such file or directory");
+    CHECK(refusal(folder.path()) == "2: it is no regular file");
+    write_file(folder.path() / "text.so", "import os");
+    CHECK(refusal(folder.path() / "text.so") == "10: it is no ELF file");
+    write_file(folder.path() / "empty.so", "");
+    CHECK(refusal(folder.path() / "empty.so") == "10: it is no ELF file");
+    fs::path pipe = folder.path() / "pipe.so";
     REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
     CHECK(refusal(pipe) == "2: it is no regular file");
     CHECK(refusal(module("no_symbol")) == "10: it has no symbol 'stillroom_plugin'");
     CHECK(refusal(module("foreign")) == "10: its table is none of Stillroom's");
     std::string cut = read_file(toy(), std::size_t{1} << 30).substr(0, 5000);
-    write_file(folder.path / "cut.so", cut);
-    CHECK(refusal(folder.path / "cut.so") == "10: it was cut short");
-    write_file(folder.path / "short.so", cut.substr(0, 20));
-    CHECK(refusal(folder.path / "short.so") == "10: it was cut short");
+    write_file(folder.path() / "cut.so", cut);
+    CHECK(refusal(folder.path() / "cut.so") == "10: it was cut short");
+    write_file(folder.path() / "short.so", cut.substr(0, 20));
+    CHECK(refusal(folder.path() / "short.so") == "10: it was cut short");
     CHECK(refusal("/proc/self/exe") != "opened");
 }
 
@@ -138,11 +132,11 @@ TEST_CASE("what everybody may write is not loaded") {
     ::chmod(file.c_str(), 0666);
     CHECK(refusal(file) == "10: everybody may write it");
     ::chmod(file.c_str(), 0644);
-    ::chmod(folder.path.c_str(), 0777);
+    ::chmod(folder.path().c_str(), 0777);
     CHECK(refusal(file) == "10: everybody may write its folder");
-    ::chmod(folder.path.c_str(), 01777);
+    ::chmod(folder.path().c_str(), 01777);
     CHECK(refusal(file) == "10: everybody may write its folder");
-    ::chmod(folder.path.c_str(), 0700);
+    ::chmod(folder.path().c_str(), 0700);
     CHECK(refusal(file) == "opened");
 }
 
@@ -156,18 +150,18 @@ TEST_CASE("what belongs to somebody else is not loaded") {
     REQUIRE(::chown(file.c_str(), 4242, 4242) == 0);
     CHECK(refusal(file) == "10: it belongs to user 4242");
     REQUIRE(::chown(file.c_str(), 0, 0) == 0);
-    REQUIRE(::chown(folder.path.c_str(), 4242, 4242) == 0);
+    REQUIRE(::chown(folder.path().c_str(), 4242, 4242) == 0);
     CHECK(refusal(file) == "10: its folder belongs to user 4242");
-    REQUIRE(::chown(folder.path.c_str(), 0, 0) == 0);
+    REQUIRE(::chown(folder.path().c_str(), 0, 0) == 0);
 }
 
 TEST_CASE("a link is followed once, and what stands there is what is judged") {
     Folder folder;
     Folder open;
     fs::path bad = open.copy_of(toy(), "toy.so");
-    ::chmod(open.path.c_str(), 0777);
-    fs::create_symlink(bad, folder.path / "toy.so");
-    CHECK(refusal(folder.path / "toy.so") == "10: everybody may write its folder");
+    ::chmod(open.path().c_str(), 0777);
+    fs::create_symlink(bad, folder.path() / "toy.so");
+    CHECK(refusal(folder.path() / "toy.so") == "10: everybody may write its folder");
 }
 
 TEST_CASE("a link that is turned while a plugin is opened never gets unchecked code loaded") {
@@ -175,13 +169,13 @@ TEST_CASE("a link that is turned while a plugin is opened never gets unchecked c
     fs::path good = folder.copy_of(toy(), "good.so");
     fs::path bad = open.copy_of(module("strange"), "bad.so");
     ::chmod(bad.c_str(), 0666);
-    fs::path link = folder.path / "toy.so";
+    fs::path link = folder.path() / "toy.so";
     fs::create_symlink(good, link);
     std::atomic<bool> stop = false;
     std::thread turner([&] {
         for (bool to_bad = true; !stop; to_bad = !to_bad) {
-            fs::create_symlink(to_bad ? bad : good, folder.path / "next");
-            fs::rename(folder.path / "next", link);
+            fs::create_symlink(to_bad ? bad : good, folder.path() / "next");
+            fs::rename(folder.path() / "next", link);
         }
     });
     for (int i = 0; i < 200; ++i) {
@@ -195,23 +189,23 @@ TEST_CASE("a link that is turned while a plugin is opened never gets unchecked c
 TEST_CASE("the module of a stage is looked for in order, and the places are named") {
     Folder first, second;
     fs::path file = second.copy_of(toy(), "toy.so");
-    CHECK(find_module("toy.write", {first.path, second.path}) == file);
-    CHECK(find_module("toy.write", {first.path, file}) == file);
-    CHECK(find_module("toy.write", {file, second.path}) == file);
-    CHECK_THROWS_WITH_AS(find_module("prune.depth", {first.path, second.path}),
-                         ("the plugin of 'prune.depth' is not there: no " + first.path.string() +
-                          "/prune.so and no " + second.path.string() + "/prune.so")
+    CHECK(find_module("toy.write", {first.path(), second.path()}) == file);
+    CHECK(find_module("toy.write", {first.path(), file}) == file);
+    CHECK(find_module("toy.write", {file, second.path()}) == file);
+    CHECK_THROWS_WITH_AS(find_module("prune.depth", {first.path(), second.path()}),
+                         ("the plugin of 'prune.depth' is not there: no " + first.path().string() +
+                          "/prune.so and no " + second.path().string() + "/prune.so")
                              .c_str(),
                          Error);
     CHECK_THROWS_WITH_AS(find_module("prune.depth", {file}),
                          "no place to look for the plugin of 'prune.depth'",
                          Error);
-    CHECK_THROWS_WITH_AS(find_module("toy.write", {second.path}, {"toy.write"}),
+    CHECK_THROWS_WITH_AS(find_module("toy.write", {second.path()}, {"toy.write"}),
                          "the code of 'toy.write' is still to come",
                          Error);
     fs::path other = first.copy_of(toy(), "toy.so");
     CHECK_THROWS_WITH_AS(
-        find_module("toy.write", {first.path, second.path}),
+        find_module("toy.write", {first.path(), second.path()}),
         ("there are two plugins 'toy': " + other.string() + " and " + file.string()).c_str(),
         Error);
 }

@@ -5,6 +5,7 @@
 #include "engine/base/files.h"
 #include "engine/base/sha256.h"
 #include "engine/plugin/stage.h"
+#include "tests/engine/temporary_folder.h"
 
 #include <doctest/doctest.h>
 #include <stdlib.h>
@@ -50,15 +51,6 @@ struct Listener final : RunContext {
     std::string cpu = "cpu";
 };
 
-struct Folder {
-    fs::path path;
-    Folder() {
-        std::string name = fs::temp_directory_path() / "stillroom-output-XXXXXX";
-        path = ::mkdtemp(name.data());
-    }
-    ~Folder() { fs::remove_all(path); }
-};
-
 std::string bytes_of_hex(const std::string& hex) {
     std::string out;
     for (std::size_t i = 0; i < hex.size(); i += 2)
@@ -67,20 +59,20 @@ std::string bytes_of_hex(const std::string& hex) {
 }
 
 TEST_CASE("a file that was hashed while it was written has the digest of its chunks") {
-    Folder folder;
+    TemporaryFolder folder;
     Listener context;
     std::string piece;
     for (int i = 0; i < 1'000'003; ++i)
         piece += static_cast<char>(i * 31 % 251);
     std::string whole;
-    OutputFile file(context, folder.path / "big.bin");
+    OutputFile file(context, folder.path() / "big.bin");
     for (int i = 0; i < 19; ++i) {
         file.write(piece);
         whole += piece;
     }
     CHECK(file.size() == whole.size());
     file.close();
-    CHECK(read_file(folder.path / "big.bin", whole.size()) == whole);
+    CHECK(read_file(folder.path() / "big.bin", whole.size()) == whole);
     std::string hashes;
     for (std::size_t at = 0; at < whole.size(); at += kDigestChunk)
         hashes += bytes_of_hex(sha256_hex(std::string_view(whole).substr(at, kDigestChunk)));
@@ -89,34 +81,34 @@ TEST_CASE("a file that was hashed while it was written has the digest of its chu
 }
 
 TEST_CASE("an empty file has no chunk") {
-    Folder folder;
+    TemporaryFolder folder;
     Listener context;
-    OutputFile(context, folder.path / "empty").close();
+    OutputFile(context, folder.path() / "empty").close();
     CHECK(context.said == "empty 0 " + sha256_hex(""));
 }
 
 TEST_CASE("a file that was not closed is gone, and says nothing") {
-    Folder folder;
+    TemporaryFolder folder;
     Listener context;
-    { OutputFile(context, folder.path / "half").write("abc"); }
+    { OutputFile(context, folder.path() / "half").write("abc"); }
     CHECK(context.said.empty());
-    CHECK_FALSE(fs::exists(folder.path / "half"));
+    CHECK_FALSE(fs::exists(folder.path() / "half"));
 }
 
 TEST_CASE("what is there already, or cannot be written, ends the work as a lack of resources") {
-    Folder folder;
+    TemporaryFolder folder;
     Listener context;
-    write_file(folder.path / "there", "mine");
+    write_file(folder.path() / "there", "mine");
     try {
-        OutputFile(context, folder.path / "there");
+        OutputFile(context, folder.path() / "there");
         FAIL("it was opened");
     } catch (const Error& error) {
         CHECK(error.exit_code() == kExitResource);
     }
-    CHECK(read_file(folder.path / "there", 10) == "mine");
+    CHECK(read_file(folder.path() / "there", 10) == "mine");
     {
-        fs::create_directory(folder.path / "at");
-        CHECK_THROWS_AS(OutputFile(context, folder.path / "at" / "no" / "folder"), Error);
+        fs::create_directory(folder.path() / "at");
+        CHECK_THROWS_AS(OutputFile(context, folder.path() / "at" / "no" / "folder"), Error);
     }
 }
 

@@ -54,14 +54,14 @@ TEST_CASE("the site wins over the user, key by key") {
 
 TEST_CASE("a relative path belongs to the folder of its file, ~ is the home folder") {
     Configured configured;
-    ::setenv("HOME", "/home/someone", 1);
+    ::setenv("HOME", configured.folder.path().c_str(), 1);
     configured.folder.write("user/config.yaml", "store: ../artifacts\n");
     configured.folder.write("site/config.yaml", "trust: [plugins/mine.so, ~/plugins, /opt/it]\n");
     Configuration read = configured.read();
     CHECK(read.store == configured.folder.path() / "artifacts");
     CHECK(read.trust ==
           std::vector<std::filesystem::path>{configured.folder.path() / "site/plugins/mine.so",
-                                             "/home/someone/plugins",
+                                             configured.folder.path() / "plugins",
                                              "/opt/it"});
 }
 

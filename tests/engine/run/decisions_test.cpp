@@ -1,7 +1,7 @@
 #include "engine/run/decisions.h"
 
 #include "engine/base/error.h"
-#include "engine/base/machine.h"
+#include "engine/base/host.h"
 #include "engine/run/inject.h"
 #include "tests/engine/run/toy_fixture.h"
 

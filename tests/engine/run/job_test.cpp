@@ -3,6 +3,7 @@
 #include "engine/base/error.h"
 #include "engine/base/files.h"
 #include "engine/document/document.h"
+#include "tests/engine/temporary_folder.h"
 
 #include <doctest/doctest.h>
 #include <stdlib.h>
@@ -11,18 +12,6 @@ using namespace stillroom;
 namespace fs = std::filesystem;
 
 namespace {
-
-class Folder {
-public:
-    Folder() : path(::mkdtemp(name_)) {}
-    ~Folder() { fs::remove_all(path); }
-
-private:
-    char name_[40] = "/tmp/stillroom-job-XXXXXX";
-
-public:
-    fs::path path;
-};
 
 NodePtr settings() {
     Sources sources;
@@ -71,10 +60,10 @@ int exit_of(const fs::path& file) {
 }  // namespace
 
 TEST_CASE("a job reads back as it was written") {
-    Folder folder;
+    TemporaryFolder folder;
     Job job = full();
-    write_file(folder.path / "job.json", job_text(job));
-    Job back = read_job(folder.path / "job.json");
+    write_file(folder.path() / "job.json", job_text(job));
+    Job back = read_job(folder.path() / "job.json");
     CHECK(deep_equal(*back.settings, *job.settings));
     CHECK(back.settings->get("rate")->kind == Kind::number);
     CHECK(back.inputs == job.inputs);
@@ -84,14 +73,14 @@ TEST_CASE("a job reads back as it was written") {
 }
 
 TEST_CASE("a job without settings has none") {
-    Folder folder;
-    write_file(folder.path / "job.json", job_text(Job{}));
-    CHECK(read_job(folder.path / "job.json").settings->entries.empty());
+    TemporaryFolder folder;
+    write_file(folder.path() / "job.json", job_text(Job{}));
+    CHECK(read_job(folder.path() / "job.json").settings->entries.empty());
 }
 
 TEST_CASE("a job that is damaged or not there is refused") {
-    Folder folder;
-    fs::path file = folder.path / "job.json";
+    TemporaryFolder folder;
+    fs::path file = folder.path() / "job.json";
     CHECK(exit_of(file) == 2);
     write_file(file, "");
     CHECK(exit_of(file) == 9);

@@ -1,6 +1,7 @@
 #include "engine/run/record.h"
 
 #include "engine/base/error.h"
+#include "tests/engine/temporary_folder.h"
 
 #include <doctest/doctest.h>
 #include <stdlib.h>
@@ -15,14 +16,11 @@ namespace {
 
 class Growing {
 public:
-    Growing() : folder_(::mkdtemp(name_)) {}
-    ~Growing() { fs::remove_all(folder_); }
     fs::path path() const { return folder_ / "rank-0000.log"; }
     void add(std::string_view text) { std::ofstream(path(), std::ios::app) << text; }
 
 private:
-    char name_[40] = "/tmp/stillroom-record-XXXXXX";
-    fs::path folder_;
+    TemporaryFolder folder_;
 };
 
 Record again(const Record& record) {

@@ -1,6 +1,7 @@
 #include "engine/run/stage_end.h"
 
 #include "engine/base/error.h"
+#include "tests/engine/temporary_folder.h"
 
 #include <doctest/doctest.h>
 #include <signal.h>
@@ -200,8 +201,8 @@ TEST_CASE("ranks that a launcher held are gone, or never began") {
 }
 
 TEST_CASE("the last lines of a file are those of this try, whole characters, and few") {
-    char name[] = "/tmp/stillroom-lines-XXXXXX";
-    std::filesystem::path file = std::string(::mkdtemp(name)) + "/out";
+    TemporaryFolder folder;
+    std::filesystem::path file = folder / "out";
     CHECK(last_lines(file, 0).empty());
     std::ofstream(file) << "an earlier try\n";
     auto from = std::filesystem::file_size(file);
@@ -211,5 +212,4 @@ TEST_CASE("the last lines of a file are those of this try, whole characters, and
     CHECK(last_lines(file, from) == std::vector<std::string>{"one", "two"});
     std::ofstream(file, std::ios::app) << std::string(1 << 20, 'x') << "\n1\n2\n3\n4\n5\n6";
     CHECK(last_lines(file, from) == std::vector<std::string>{"2", "3", "4", "5", "6"});
-    std::filesystem::remove_all(file.parent_path());
 }

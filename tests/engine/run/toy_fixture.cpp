@@ -20,16 +20,6 @@ double since(std::chrono::steady_clock::time_point start) {
 
 }  // namespace
 
-Scratch::Scratch() {
-    std::string name = (fs::temp_directory_path() / "stillroom-run-XXXXXX").native();
-    path_ = ::mkdtemp(name.data());
-}
-
-Scratch::~Scratch() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-}
-
 NodePtr json(const std::string& text) {
     Sources sources;
     Diagnostics diagnostics;

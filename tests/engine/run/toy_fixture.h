@@ -1,6 +1,7 @@
 #pragma once
 
 #include "engine/run/local_runner.h"
+#include "tests/engine/temporary_folder.h"
 
 #include <filesystem>
 #include <functional>
@@ -9,16 +10,7 @@
 
 namespace stillroom::test {
 
-/// A folder that goes with it.
-class Scratch {
-public:
-    Scratch();
-    ~Scratch();
-    const std::filesystem::path& path() const { return path_; }
-
-private:
-    std::filesystem::path path_;
-};
+using Scratch = TemporaryFolder;
 
 NodePtr json(const std::string& text);
 

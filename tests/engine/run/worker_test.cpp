@@ -1,7 +1,7 @@
 #include "engine/run/worker.h"
 
 #include "engine/base/error.h"
-#include "engine/base/machine.h"
+#include "engine/base/host.h"
 #include "tests/engine/run/toy_fixture.h"
 
 #include <doctest/doctest.h>

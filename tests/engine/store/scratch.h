@@ -3,6 +3,7 @@
 #include "engine/base/files.h"
 #include "engine/base/sha256.h"
 #include "engine/store/store.h"
+#include "tests/engine/temporary_folder.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,30 +15,7 @@
 
 namespace stillroom {
 
-/// A folder for one test, read-only entries and all removed after it.
-class Scratch {
-public:
-    Scratch() {
-        std::string name = (std::filesystem::temp_directory_path() / "stillroom-store-XXXXXX");
-        path_ = ::mkdtemp(name.data());
-    }
-    Scratch(const Scratch&) = delete;
-    Scratch& operator=(const Scratch&) = delete;
-    ~Scratch() {
-        std::error_code error;
-        using std::filesystem::perms;
-        for (const auto& entry : std::filesystem::recursive_directory_iterator(path_, error))
-            if (entry.is_directory(error) && !entry.is_symlink(error))
-                std::filesystem::permissions(entry, perms::owner_all, error);
-        std::filesystem::remove_all(path_, error);
-    }
-
-    const std::filesystem::path& path() const { return path_; }
-    std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
-
-private:
-    std::filesystem::path path_;
-};
+using Scratch = TemporaryFolder;
 
 inline void put(const std::filesystem::path& file, const std::string& text) {
     std::filesystem::create_directories(file.parent_path());

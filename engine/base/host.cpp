@@ -1,4 +1,4 @@
-#include "engine/base/machine.h"
+#include "engine/base/host.h"
 
 #include <sys/utsname.h>
 #include <unistd.h>
