@@ -28,10 +28,12 @@ struct Rope {
     std::int64_t rotary_dim = 0;  ///< the first dims of a head that turn
     RopeScaling scaling = RopeScaling::none;
     double factor = 1;
-    std::int64_t original_length = 0;  ///< positions that the model was first trained on
+    std::int64_t original_length = 0;  ///< positions that the model was first trained on; dynamic:
+                                       ///< positions from which it stretches
     double low_freq_factor = 1, high_freq_factor = 4;  ///< llama3
     double beta_fast = 32, beta_slow = 1;              ///< yarn, as the next two
     bool truncate = true;
+    double mscale = 0, mscale_all_dim = 0;  ///< yarn; 0: not given
     double attention_factor = 1;  ///< cos and sin are multiplied by it; worked out when read
 
     bool operator==(const Rope&) const = default;
@@ -59,6 +61,11 @@ struct Layer {
     bool operator==(const Layer&) const = default;
 };
 
+// Later families are to add, each beside what is here: experts and their router to a Layer as a
+// third kind of feed-forward (Qwen3-MoE, DeepSeek), low-rank q and kv and a value width to
+// Attention (DeepSeek), a Mamba mixer as an alternative to it (Nemotron-H). config_file.cpp refuses
+// them by name till then.
+
 /// What a loader of the folder computes. Equal configs compute alike; how config.json spells them
 /// is ConfigFile's.
 struct ModelConfig {
@@ -80,7 +87,8 @@ struct ModelConfig {
     std::optional<double> attention_cap, final_cap;  ///< c·tanh(x / c)
 
     std::int64_t max_positions = 0;
-    std::string dtype;  ///< "bfloat16", "float16", "float32"; empty: config.json does not say
+    std::string prefix;  ///< of all tensor names: "language_model." in a multimodal folder
+    std::string dtype;   ///< "bfloat16", "float16", "float32"; empty: config.json does not say
 
     bool operator==(const ModelConfig&) const = default;
 };
