@@ -1,0 +1,382 @@
+// The engine's JSON reader builds a tree of a hundred bytes a value. A hostile header is a hundred
+// megabytes of "0,0,0": so this one goes over the text once, straight into tensors.
+
+#include "plugins/lm/weights/safetensors_header.h"
+
+#include "engine/base/error.h"
+#include "engine/base/text.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+#include <numeric>
+#include <optional>
+#include <tuple>
+
+namespace stillroom::lm {
+namespace {
+
+constexpr std::size_t kNameShown = 120;
+
+class HeaderParser {
+public:
+    HeaderParser(std::string_view text, std::string_view file) : text_(text), file_(file) {}
+
+    SafetensorsHeader read() {
+        if (std::optional<std::size_t> bad = find_invalid_utf8(text_)) {
+            at_ = *bad;
+            refuse("this is no UTF-8");
+        }
+        if (!take('{'))
+            refuse("the header is no JSON object");
+        bool has_metadata = false;
+        members([&](std::string name) {
+            if (name != "__metadata__") {
+                tensor(std::move(name));
+            } else {
+                if (has_metadata)
+                    refuse("__metadata__ is here twice");
+                has_metadata = true;
+                metadata();
+            }
+        });
+        skip_blanks();
+        if (at_ != text_.size())
+            refuse("there is something behind the header's JSON");
+        return std::move(header_);
+    }
+
+private:
+    [[noreturn]] void refuse(std::string_view why) const {
+        throw Error({}, fmt::format("cannot read {}: header byte {}: {}", file_, at_, why))
+            .exit_code(kExitBadInput);
+    }
+    [[noreturn]] void refuse_tensor(std::string_view why) const {
+        refuse(fmt::format("tensor '{}': {}", shorten(*tensor_, kNameShown), why));
+    }
+
+    char peek() const { return at_ < text_.size() ? text_[at_] : '\0'; }
+
+    void skip_blanks() {
+        while (peek() == ' ' || peek() == '\n' || peek() == '\r' || peek() == '\t')
+            ++at_;
+    }
+
+    bool take(char c) {
+        skip_blanks();
+        if (peek() != c)
+            return false;
+        ++at_;
+        return true;
+    }
+
+    void need(char c) {
+        if (!take(c))
+            refuse(fmt::format("expected '{}'", c));
+    }
+
+    /// What follows a '{', with `read` for each value.
+    template <class Read>
+    void members(Read read) {
+        if (take('}'))
+            return;
+        do {
+            std::string key = string("a name in quotes");
+            need(':');
+            read(std::move(key));
+        } while (take(','));
+        need('}');
+    }
+
+    void metadata() {
+        skip_blanks();
+        if (text_.substr(at_).starts_with("null")) {  // as the format's own reader has it: none
+            at_ += 4;
+            return;
+        }
+        if (!take('{'))
+            refuse("__metadata__ is no map of texts");
+        members([&](std::string key) {
+            std::string value = string("a text: so is every value of __metadata__");
+            header_.metadata.emplace_back(std::move(key), std::move(value));
+        });
+        std::vector<std::string_view> keys;
+        for (const auto& [key, value] : header_.metadata)
+            keys.push_back(key);
+        std::sort(keys.begin(), keys.end());
+        auto twice = std::adjacent_find(keys.begin(), keys.end());
+        if (twice != keys.end())
+            refuse(fmt::format("__metadata__ has '{}' twice", shorten(*twice, kNameShown)));
+    }
+
+    void tensor(std::string name) {
+        if (header_.tensors.size() == kMostTensors)
+            refuse(fmt::format("more than {} tensors", kMostTensors));
+        TensorInfo info;
+        info.name = std::move(name);
+        tensor_ = &info.name;
+        if (!take('{'))
+            refuse_tensor("expected its dtype, shape and data_offsets in braces");
+        bool has_dtype = false, has_shape = false, has_offsets = false;
+        auto once = [&](bool& has, std::string_view field) {
+            if (has)
+                refuse_tensor(fmt::format("{} is here twice", field));
+            has = true;
+        };
+        members([&](const std::string& field) {
+            if (field == "dtype") {
+                once(has_dtype, field);
+                read_dtype(info);
+            } else if (field == "shape") {
+                once(has_shape, field);
+                read_shape(info);
+            } else if (field == "data_offsets") {
+                once(has_offsets, field);
+                read_offsets(info);
+            } else {
+                refuse_tensor(fmt::format("unknown field '{}'", shorten(field, kNameShown)));
+            }
+        });
+        for (auto [has, field] : {std::pair(has_dtype, "dtype"),
+                                  std::pair(has_shape, "shape"),
+                                  std::pair(has_offsets, "data_offsets")})
+            if (!has)
+                refuse_tensor(fmt::format("{} is missing", field));
+        check_size(info);
+        tensor_ = nullptr;
+        header_.tensors.push_back(std::move(info));
+    }
+
+    void read_dtype(TensorInfo& info) {
+        std::string name = string("a dtype in quotes");
+        std::optional<Dtype> dtype = dtype_named(name);
+        if (!dtype)
+            refuse_tensor(fmt::format("unknown dtype '{}'", shorten(name, kNameShown)));
+        info.dtype = *dtype;
+    }
+
+    void read_shape(TensorInfo& info) {
+        if (!take('['))
+            refuse_tensor("its shape is no list");
+        if (take(']'))
+            return;
+        do {
+            if (info.shape.size() == kMostDims)
+                refuse_tensor(fmt::format("its shape has more than {} dims", kMostDims));
+            std::uint64_t size = whole_number("a dim of its shape");
+            if (size > std::uint64_t{std::numeric_limits<std::int64_t>::max()})
+                refuse_tensor(fmt::format("a dim of {} is too large", size));
+            info.shape.push_back(static_cast<std::int64_t>(size));
+        } while (take(','));
+        need(']');
+    }
+
+    void read_offsets(TensorInfo& info) {
+        need('[');
+        std::uint64_t begin = whole_number("a data offset");
+        need(',');
+        std::uint64_t end = whole_number("a data offset");
+        need(']');
+        if (end < begin)
+            refuse_tensor(fmt::format("it ends at {} before it begins at {}", end, begin));
+        info.offset = begin;
+        info.bytes = end - begin;
+    }
+
+    /// Its shape against its bytes. The product is taken from the left, as elements() takes it.
+    void check_size(const TensorInfo& info) const {
+        std::int64_t count = 1;
+        std::uint64_t bits = 0;
+        bool fits = true;
+        for (std::int64_t size : info.shape)
+            fits = fits && !__builtin_mul_overflow(count, size, &count);
+        if (!fits || __builtin_mul_overflow(static_cast<std::uint64_t>(count),
+                                            static_cast<std::uint64_t>(bits_of(info.dtype)),
+                                            &bits))
+            refuse_tensor(fmt::format("its shape {} has more elements than can be counted",
+                                      to_string(info.shape)));
+        if (bits % 8 != 0)
+            refuse_tensor(fmt::format("{} {} takes {} bits and ends inside a byte",
+                                      name_of(info.dtype),
+                                      to_string(info.shape),
+                                      bits));
+        if (bits / 8 != info.bytes)
+            refuse_tensor(fmt::format("{} {} takes {} bytes, its data_offsets hold {}",
+                                      name_of(info.dtype),
+                                      to_string(info.shape),
+                                      bits / 8,
+                                      info.bytes));
+    }
+
+    std::uint64_t whole_number(std::string_view what) {
+        skip_blanks();
+        auto digit = [&] { return peek() >= '0' && peek() <= '9'; };
+        std::size_t begin = at_;
+        if (peek() == '-')
+            refuse_tensor(fmt::format("{} is negative", what));
+        std::uint64_t value = 0;
+        bool fits = true;
+        for (; digit(); ++at_)
+            fits = fits && !__builtin_mul_overflow(value, std::uint64_t{10}, &value) &&
+                   !__builtin_add_overflow(value, static_cast<std::uint64_t>(peek() - '0'), &value);
+        bool leading_zero = at_ - begin > 1 && text_[begin] == '0';
+        if (begin == at_ || leading_zero || peek() == '.' || peek() == 'e' || peek() == 'E')
+            refuse_tensor(fmt::format("{} is no whole number", what));
+        if (!fits)
+            refuse_tensor(fmt::format("{} is over 2^64", what));
+        return value;
+    }
+
+    std::string string(std::string_view wanted) {
+        if (!take('"'))
+            refuse(fmt::format("expected {}", wanted));
+        std::string out;
+        while (true) {
+            std::size_t begin = at_;
+            while (at_ < text_.size() && text_[at_] != '"' && text_[at_] != '\\' &&
+                   static_cast<unsigned char>(text_[at_]) >= 0x20)
+                ++at_;
+            out.append(text_.substr(begin, at_ - begin));
+            if (at_ == text_.size())
+                refuse("a text that never ends");
+            if (text_[at_] == '"') {
+                ++at_;
+                return out;
+            }
+            if (text_[at_] != '\\')
+                refuse("a control character in a text");
+            ++at_;
+            escape(out);
+        }
+    }
+
+    void escape(std::string& out) {
+        static constexpr std::string_view kLetters = "\"\\/bfnrt", kMeanings = "\"\\/\b\f\n\r\t";
+        std::size_t found = at_ < text_.size() ? kLetters.find(text_[at_]) : std::string_view::npos;
+        if (found != std::string_view::npos) {
+            out.push_back(kMeanings[found]);
+            ++at_;
+            return;
+        }
+        if (peek() != 'u')
+            refuse("an unknown escape");
+        ++at_;
+        char32_t first = hex4();
+        if (first >= 0xd800 && first < 0xdc00 && text_.substr(at_).starts_with("\\u")) {
+            at_ += 2;
+            char32_t second = hex4();
+            if (second < 0xdc00 || second > 0xdfff)
+                refuse("half a surrogate pair");
+            first = 0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00);
+        } else if (first >= 0xd800 && first <= 0xdfff) {
+            refuse("half a surrogate pair");
+        }
+        append_utf8(out, first);
+    }
+
+    char32_t hex4() {
+        char32_t out = 0;
+        for (int i = 0; i < 4; ++i, ++at_) {
+            char c = peek();
+            if (c >= '0' && c <= '9')
+                out = out * 16 + static_cast<char32_t>(c - '0');
+            else if ((c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'))
+                out = out * 16 + static_cast<char32_t>((c | 32) - 'a' + 10);
+            else
+                refuse("expected four hex digits");
+        }
+        return out;
+    }
+
+    std::string_view text_;
+    std::string_view file_;
+    std::size_t at_ = 0;
+    const std::string* tensor_ = nullptr;  // the one that is being read
+    SafetensorsHeader header_;
+};
+
+[[noreturn]] void refuse_layout(std::string_view file, std::string_view why) {
+    throw Error({}, fmt::format("cannot read {}: {}", file, why)).exit_code(kExitBadInput);
+}
+
+void index_names(SafetensorsHeader& header, std::string_view file) {
+    const std::vector<TensorInfo>& tensors = header.tensors;
+    header.by_name.resize(tensors.size());
+    std::iota(header.by_name.begin(), header.by_name.end(), 0U);
+    std::sort(header.by_name.begin(), header.by_name.end(), [&](auto a, auto b) {
+        return tensors[a].name < tensors[b].name;
+    });
+    auto twice =
+        std::adjacent_find(header.by_name.begin(), header.by_name.end(), [&](auto a, auto b) {
+            return tensors[a].name == tensors[b].name;
+        });
+    if (twice != header.by_name.end())
+        refuse_layout(file,
+                      fmt::format("tensor '{}' is in its header twice",
+                                  shorten(tensors[*twice].name, kNameShown)));
+}
+
+/// The tensors, sorted by their bytes, one behind the other from the first byte of data to the
+/// last.
+void check_layout(const std::vector<TensorInfo>& tensors,
+                  std::uint64_t data_bytes,
+                  std::string_view file) {
+    std::uint64_t end = 0;
+    const TensorInfo* before = nullptr;
+    for (const TensorInfo& info : tensors) {
+        if (info.offset > end)
+            refuse_layout(file,
+                          fmt::format("a hole of {} bytes before tensor '{}'",
+                                      info.offset - end,
+                                      shorten(info.name, kNameShown)));
+        if (info.offset < end)
+            refuse_layout(file,
+                          fmt::format("tensors '{}' and '{}' overlap",
+                                      shorten(before->name, kNameShown),
+                                      shorten(info.name, kNameShown)));
+        end = info.offset + info.bytes;
+        before = &info;
+    }
+    if (end > data_bytes)
+        throw Error({},
+                    fmt::format("cannot read {}: it is cut short: its header describes {} bytes of "
+                                "data, {} are there",
+                                file,
+                                end,
+                                data_bytes))
+            .hint("was a download or a copy broken off?")
+            .exit_code(kExitBadInput);
+    if (end < data_bytes)
+        refuse_layout(
+            file,
+            fmt::format("{} bytes behind its last tensor: its header describes {} bytes of data, "
+                        "{} are there",
+                        data_bytes - end,
+                        end,
+                        data_bytes));
+}
+
+}  // namespace
+
+const TensorInfo* SafetensorsHeader::find(std::string_view name) const {
+    auto found = std::lower_bound(
+        by_name.begin(), by_name.end(), name, [&](std::uint32_t index, std::string_view wanted) {
+            return tensors[index].name < wanted;
+        });
+    return found != by_name.end() && tensors[*found].name == name ? &tensors[*found] : nullptr;
+}
+
+SafetensorsHeader read_safetensors_header(std::string_view text,
+                                          std::uint64_t data_bytes,
+                                          std::string_view file) {
+    SafetensorsHeader header = HeaderParser(text, file).read();
+    std::sort(header.tensors.begin(), header.tensors.end(), [](const auto& a, const auto& b) {
+        return std::tie(a.offset, a.bytes, a.name) < std::tie(b.offset, b.bytes, b.name);
+    });
+    index_names(header, file);
+    check_layout(header.tensors, data_bytes, file);
+    return header;
+}
+
+}  // namespace stillroom::lm
