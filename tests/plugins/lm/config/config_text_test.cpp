@@ -3,6 +3,7 @@
 #include "engine/base/error.h"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include <cmath>
 
@@ -18,7 +19,9 @@ std::string refusal(std::string text) {
         parse(std::move(text));
     } catch (const Error& error) {
         CHECK(error.exit_code() == kExitBadInput);
-        return error.where().text() + ": " + error.what();
+        return fmt::format(
+                   "{}:{}:{}: ", error.where().file, error.where().line, error.where().column) +
+               error.what();
     }
     return "";
 }
