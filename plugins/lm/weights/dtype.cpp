@@ -1,5 +1,6 @@
 #include "plugins/lm/weights/dtype.h"
 
+#include "engine/base/text.h"
 #include "plugins/lm/weights/tensor.h"
 
 #include <array>
@@ -44,6 +45,10 @@ std::string to_string(const Shape& shape) {
     for (std::size_t i = 0; i < shape.size(); ++i)
         text += (i ? ", " : "") + std::to_string(shape[i]);
     return text + "]";
+}
+
+std::string shown(std::string_view name) {
+    return shorten(escape_controls(name), 120);
 }
 
 }  // namespace stillroom::lm

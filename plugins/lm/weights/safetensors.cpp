@@ -1,7 +1,6 @@
 #include "plugins/lm/weights/safetensors.h"
 
 #include "engine/base/error.h"
-#include "engine/base/text.h"
 
 #include <fmt/format.h>
 
@@ -84,13 +83,13 @@ TensorFile TensorFile::open(const std::filesystem::path& path) {
 const TensorInfo& TensorFile::at(std::string_view name) const {
     if (const TensorInfo* found = find(name))
         return *found;
-    throw Error({}, fmt::format("{} holds no tensor '{}'", path().string(), shorten(name, 120)))
+    throw Error({}, fmt::format("{} holds no tensor '{}'", path().string(), shown(name)))
         .exit_code(kExitBadInput);
 }
 
 void TensorFile::check_inside(const TensorInfo& info) const {
     if (info.offset > size() || info.bytes > size() - info.offset)
-        throw Error({}, fmt::format("'{}' is no tensor of {}", info.name, path().string()))
+        throw Error({}, fmt::format("'{}' is no tensor of {}", shown(info.name), path().string()))
             .exit_code(kExitInternal);
 }
 
@@ -115,8 +114,8 @@ std::span<const std::byte> TensorFile::bytes(const TensorInfo& info) const {
 void TensorFile::read(const TensorInfo& info, std::span<std::byte> into) const {
     check_inside(info);
     if (into.size() != info.bytes)
-        throw Error({},
-                    fmt::format("'{}' has {} bytes, not {}", info.name, info.bytes, into.size()))
+        throw Error(
+            {}, fmt::format("'{}' has {} bytes, not {}", shown(info.name), info.bytes, into.size()))
             .exit_code(kExitInternal);
     file_.read(info.offset, into);
 }

@@ -17,8 +17,6 @@
 namespace stillroom::lm {
 namespace {
 
-constexpr std::size_t kNameShown = 120;
-
 class HeaderParser {
 public:
     HeaderParser(std::string_view text, std::string_view file) : text_(text), file_(file) {}
@@ -53,7 +51,7 @@ private:
             .exit_code(kExitBadInput);
     }
     [[noreturn]] void refuse_tensor(std::string_view why) const {
-        refuse(fmt::format("tensor '{}': {}", shorten(*tensor_, kNameShown), why));
+        refuse(fmt::format("tensor '{}': {}", shown(*tensor_), why));
     }
 
     char peek() const { return at_ < text_.size() ? text_[at_] : '\0'; }
@@ -107,7 +105,7 @@ private:
         std::sort(keys.begin(), keys.end());
         auto twice = std::adjacent_find(keys.begin(), keys.end());
         if (twice != keys.end())
-            refuse(fmt::format("__metadata__ has '{}' twice", shorten(*twice, kNameShown)));
+            refuse(fmt::format("__metadata__ has '{}' twice", shown(*twice)));
     }
 
     void tensor(std::string name) {
@@ -135,7 +133,7 @@ private:
                 once(has_offsets, field);
                 read_offsets(info);
             } else {
-                refuse_tensor(fmt::format("unknown field '{}'", shorten(field, kNameShown)));
+                refuse_tensor(fmt::format("unknown field '{}'", shown(field)));
             }
         });
         for (auto [has, field] : {std::pair(has_dtype, "dtype"),
@@ -152,7 +150,7 @@ private:
         std::string name = string("a dtype in quotes");
         std::optional<Dtype> dtype = dtype_named(name);
         if (!dtype)
-            refuse_tensor(fmt::format("unknown dtype '{}'", shorten(name, kNameShown)));
+            refuse_tensor(fmt::format("unknown dtype '{}'", shown(name)));
         info.dtype = *dtype;
     }
 
@@ -312,9 +310,8 @@ void index_names(SafetensorsHeader& header, std::string_view file) {
             return tensors[a].name == tensors[b].name;
         });
     if (twice != header.by_name.end())
-        refuse_layout(file,
-                      fmt::format("tensor '{}' is in its header twice",
-                                  shorten(tensors[*twice].name, kNameShown)));
+        refuse_layout(
+            file, fmt::format("tensor '{}' is in its header twice", shown(tensors[*twice].name)));
 }
 
 /// The tensors, sorted by their bytes, one behind the other from the first byte of data to the
@@ -326,15 +323,15 @@ void check_layout(const std::vector<TensorInfo>& tensors,
     const TensorInfo* before = nullptr;
     for (const TensorInfo& info : tensors) {
         if (info.offset > end)
-            refuse_layout(file,
-                          fmt::format("a hole of {} bytes before tensor '{}'",
-                                      info.offset - end,
-                                      shorten(info.name, kNameShown)));
+            refuse_layout(
+                file,
+                fmt::format(
+                    "a hole of {} bytes before tensor '{}'", info.offset - end, shown(info.name)));
         if (info.offset < end)
-            refuse_layout(file,
-                          fmt::format("tensors '{}' and '{}' overlap",
-                                      shorten(before->name, kNameShown),
-                                      shorten(info.name, kNameShown)));
+            refuse_layout(
+                file,
+                fmt::format(
+                    "tensors '{}' and '{}' overlap", shown(before->name), shown(info.name)));
         end = info.offset + info.bytes;
         before = &info;
     }

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace stillroom::lm {
@@ -29,5 +30,8 @@ inline std::int64_t elements(const Shape& shape) {
 }
 
 STILLROOM_API std::string to_string(const Shape& shape);  ///< "[4096, 1024]"
+
+/// A name out of a file as messages show it: not too long, no control characters.
+STILLROOM_API std::string shown(std::string_view name);
 
 }  // namespace stillroom::lm
