@@ -12,7 +12,7 @@ namespace stillroom::lm {
 struct NewModel {
     Family family = Family::llama;
     std::int64_t hidden = 0, layers = 0, heads = 0, kv_heads = 0, head_dim = 0, ffn = 0, vocab = 0;
-    std::optional<bool> tied;
+    std::optional<bool> tied = {};
     std::int64_t max_positions = 0;
     double theta = 0;
     std::int64_t window = 0;  ///< of the layers that the family gives one; 0: none, but for Gemma
@@ -24,8 +24,8 @@ STILLROOM_API ModelConfig new_model(const NewModel& numbers);
 
 /// Token ids, as config.json has them beside the model.
 struct TokenIds {
-    std::optional<std::int64_t> bos, pad;
-    std::vector<std::int64_t> eos;
+    std::optional<std::int64_t> bos = {}, pad = {};
+    std::vector<std::int64_t> eos = {};
 };
 
 /// A whole config.json that reads as `model`, in the spellings of transformers 4, which every
