@@ -26,6 +26,7 @@ public:
 
     const std::filesystem::path& path() const { return path_; }
     std::uint64_t size() const { return size_; }
+    int descriptor() const { return file_.get(); }  ///< for calls that copy between files
     std::span<const std::byte> bytes() const { return {data_, static_cast<std::size_t>(size_)}; }
 
     /// Fills `into` with the bytes from `offset` on. Throws Error (exit 3) if the file has become

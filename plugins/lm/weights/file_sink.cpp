@@ -1,0 +1,112 @@
+#include "plugins/lm/weights/file_sink.h"
+
+#include "engine/base/durable.h"
+#include "engine/base/error.h"
+#include "engine/plugin/output_file.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <vector>
+
+namespace stillroom::lm {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr std::uint64_t kPiece = std::uint64_t{4} << 20;
+
+std::string_view text_of(std::span<const std::byte> bytes) {
+    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+class StageSink final : public FileSink {
+public:
+    StageSink(RunContext& context, const fs::path& path) : file_(context, path) {}
+
+    void write(std::span<const std::byte> bytes) override { file_.write(text_of(bytes)); }
+
+    void copy(const MappedFile& from, std::uint64_t offset, std::uint64_t size) override {
+        while (size > 0) {
+            std::uint64_t count = std::min(size, kPiece);
+            write(from.bytes().subspan(offset, count));
+            from.forget(offset, count);
+            offset += count;
+            size -= count;
+        }
+        from.check();  // else what was written may be zeros
+    }
+
+    void close() override { file_.close(); }
+
+private:
+    OutputFile file_;
+};
+
+class PlainSink final : public FileSink {
+public:
+    PlainSink(const fs::path& path, const fs::path& told)
+        : path_(path),
+          told_(told),
+          file_(make_new_file(path, 0666, told)) {}
+    ~PlainSink() override {
+        if (file_.is_open())
+            ::unlink(path_.c_str());
+    }
+
+    void write(std::span<const std::byte> bytes) override {
+        write_all(file_, text_of(bytes), told_);
+    }
+
+    void copy(const MappedFile& from, std::uint64_t offset, std::uint64_t size) override {
+        auto at = static_cast<loff_t>(offset);
+        while (size > 0 && by_kernel_) {
+            ssize_t count = retried([&] {
+                return ::copy_file_range(from.descriptor(), &at, file_.get(), nullptr, size, 0);
+            });
+            if (count < 0 && (errno == ENOSPC || errno == EDQUOT || errno == EFBIG))
+                refuse_write(told_, errno);
+            // Other file systems, an old kernel, the end of a file that was cut: the hard way
+            // tells.
+            by_kernel_ = count > 0;
+            size -= static_cast<std::uint64_t>(std::max<ssize_t>(count, 0));
+        }
+        offset = static_cast<std::uint64_t>(at);
+        while (size > 0) {
+            piece_.resize(std::min(size, kPiece));
+            from.read(offset, piece_);
+            write(piece_);
+            offset += piece_.size();
+            size -= piece_.size();
+        }
+    }
+
+    void close() override {
+        sync(file_, told_);
+        if (int code = file_.close()) {
+            ::unlink(path_.c_str());
+            refuse_write(told_, code);
+        }
+    }
+
+private:
+    fs::path path_;
+    fs::path told_;
+    Descriptor file_;
+    bool by_kernel_ = true;
+    std::vector<std::byte> piece_;
+};
+
+}  // namespace
+
+FileSink::~FileSink() = default;
+
+std::unique_ptr<FileSink> stage_sink(RunContext& context, const fs::path& path) {
+    return std::make_unique<StageSink>(context, path);
+}
+
+std::unique_ptr<FileSink> plain_sink(const fs::path& path, const fs::path& told) {
+    return std::make_unique<PlainSink>(path, told);
+}
+
+}  // namespace stillroom::lm
