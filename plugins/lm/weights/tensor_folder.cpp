@@ -2,13 +2,12 @@
 
 #include "engine/base/error.h"
 #include "engine/base/files.h"
-#include "engine/base/json_value.h"
 #include "engine/base/text.h"
+#include "plugins/lm/weights/shard_index.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 #include <numeric>
 
 namespace stillroom::lm {
@@ -70,40 +69,15 @@ std::string shell_quoted(const std::string& text) {
         .exit_code(kExitPolicy);
 }
 
-/// What an index says, checked as far as it can be without a shard.
-struct ShardIndex {
-    std::map<std::string, std::size_t> tensors_in;              // of each shard: how many
-    std::vector<std::pair<std::string, std::string>> shard_of;  // of each tensor, sorted by name
-    std::optional<std::uint64_t> total_size;
-};
-
 ShardIndex read_index(const fs::path& path) {
-    ShardIndex index;
+    std::string text;
     try {
-        Json json = Json::parse(read_file(path, kMostIndexBytes), kMostIndexBytes);
-        for (const Json::Member& member : json.at("weight_map").map())
-            index.shard_of.emplace_back(member.key, member.value.string());
-        const Json* metadata = json.find("metadata");
-        if (const Json* size = metadata ? metadata->find("total_size") : nullptr)
-            index.total_size = static_cast<std::uint64_t>(size->integer());
+        text = read_file(path, kMostIndexBytes);
     } catch (Error& error) {
-        if (std::string(error.what()).find(path.string()) == std::string::npos)
-            throw fault(path, error.what());
         error.exit_code(kExitBadInput);
         throw;
     }
-    if (index.shard_of.empty())
-        throw fault(path, "its weight_map names no tensor");
-    if (index.shard_of.size() > kMostTensors)
-        throw fault(
-            path,
-            fmt::format(
-                "{} tensors are over the limit of {}", index.shard_of.size(), kMostTensors));
-    std::sort(index.shard_of.begin(), index.shard_of.end());
-    for (const auto& [tensor, shard] : index.shard_of)
-        if (++index.tensors_in[shard] == 1)
-            check_shard_name(shard, path);
-    return index;
+    return read_shard_index(text, path);
 }
 
 void check_missing(const fs::path& folder, const fs::path& path, const ShardIndex& index) {
@@ -133,41 +107,20 @@ void check_missing(const fs::path& folder, const fs::path& path, const ShardInde
 /// Each tensor of the shard is there by the index, and in no other shard.
 void check_shard(const TensorFile& file, const std::string& shard, const ShardIndex& index) {
     for (const TensorInfo& info : file.tensors()) {
-        auto found = std::lower_bound(
-            index.shard_of.begin(),
-            index.shard_of.end(),
-            info.name,
-            [](const auto& entry, const std::string& name) { return entry.first < name; });
-        if (found == index.shard_of.end() || found->first != info.name)
+        const std::string* wanted = index.find(info.name);
+        if (!wanted)
             throw fault(file.path(),
                         fmt::format("it holds tensor '{}', which the index does not name",
                                     shown(info.name)));
-        if (found->second != shard)
+        if (*wanted != shard)
             throw fault(file.path(),
                         fmt::format("it holds tensor '{}', which lies in {} by the index",
                                     shown(info.name),
-                                    shown(found->second)));
+                                    shown(*wanted)));
     }
 }
 
 }  // namespace
-
-void check_shard_name(std::string_view name, const fs::path& index) {
-    auto refuse = [&](int code, std::string_view why) {
-        throw fault(index, fmt::format("shard '{}' {}", shown(name), why)).exit_code(code);
-    };
-    bool drive = name.size() > 1 && name[1] == ':';
-    bool climbs = false;
-    for (const std::string& part : split(name, '/'))
-        climbs = climbs || part == "..";
-    if (name.starts_with('/') || drive || climbs || name.find('\\') != std::string_view::npos)
-        refuse(kExitPolicy, "leads out of the folder");
-    for (char c : name)
-        if (static_cast<unsigned char>(c) < 0x20)
-            refuse(kExitBadInput, "has a control character in its name");
-    if (!name.ends_with(".safetensors"))
-        refuse(kExitBadInput, "is no .safetensors file");
-}
 
 TensorFolder TensorFolder::open(const fs::path& folder) {
     TensorFolder opened;

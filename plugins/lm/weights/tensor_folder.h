@@ -54,8 +54,4 @@ private:
     bool has_index_ = false;
 };
 
-/// What an index may call a shard: a relative path below the folder that ends in ".safetensors".
-/// Throws Error: exit 10 if it leads elsewhere, else 3. `index` is named in the message.
-STILLROOM_API void check_shard_name(std::string_view name, const std::filesystem::path& index);
-
 }  // namespace stillroom::lm
