@@ -1,6 +1,7 @@
 #include "engine/base/durable.h"
 
 #include "engine/base/error.h"
+#include "engine/base/random.h"
 #include "engine/base/units.h"
 
 #include <fcntl.h>
@@ -9,7 +10,6 @@
 #include <sys/statvfs.h>
 
 #include <cstring>
-#include <random>
 
 namespace stillroom {
 namespace fs = std::filesystem;
@@ -74,9 +74,8 @@ void write_all(const Descriptor& file, std::string_view bytes, const fs::path& p
 }
 
 void replace_file(const fs::path& path, std::string_view text, bool synced) {
-    std::random_device random;
     fs::path temporary = path;
-    temporary += fmt::format(".{:08x}{:08x}.tmp", random(), random());
+    temporary += fmt::format(".{}.tmp", random_name());
     Descriptor file = make_new_file(temporary, 0666, path);
     try {
         write_all(file, text, path);

@@ -30,9 +30,7 @@ bool has_amx() {
            keeps_tiles();
 }
 
-}  // namespace
-
-std::string machine_class() {
+std::string read_machine_class() {
     __builtin_cpu_init();
     std::string name = "x86-64";
     if (__builtin_cpu_supports("x86-64-v4"))
@@ -44,11 +42,19 @@ std::string machine_class() {
     return has_amx() ? name + "+amx" : name;
 }
 #else
-std::string machine_class() {
+std::string read_machine_class() {
     utsname names{};
     return ::uname(&names) == 0 ? names.machine : "unknown";
 }
 #endif
+
+}  // namespace
+
+// The processor is asked once: a virtual machine answers slowly.
+std::string machine_class() {
+    static const std::string name = read_machine_class();
+    return name;
+}
 
 std::string host_name() {
     char name[256] = "";

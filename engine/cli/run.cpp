@@ -121,7 +121,8 @@ int run_command_line(int argc, char** argv) {
         return failure.empty() ? kExitOk : kExitResource;
     }
     if (words.size() > 1 && words[1] == "worker")
-        run_worker({words.begin() + 2, words.end()});
+        run_worker({words.begin() + 2, words.end()},
+                   {argv[0], words.back().data() + words.back().size() + 1});
     for (std::string_view word : words)
         if (word == "--debug") {
             std::set_terminate(show_stack_and_exit);

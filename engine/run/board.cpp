@@ -3,12 +3,12 @@
 #include "engine/base/error.h"
 #include "engine/base/files.h"
 #include "engine/base/json.h"
+#include "engine/base/random.h"
 #include "engine/document/document.h"
 
 #include <fmt/format.h>
 
 #include <charconv>
-#include <random>
 
 namespace stillroom {
 namespace fs = std::filesystem;
@@ -232,8 +232,7 @@ fs::path agent_note_file(const fs::path& folder, int rank) {
 }
 
 std::string draw_nonce() {
-    std::random_device random;
-    return fmt::format("{:08x}{:08x}{:08x}{:08x}", random(), random(), random(), random());
+    return random_name(16);
 }
 
 }  // namespace stillroom

@@ -45,9 +45,12 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
 
 class SpawnPlan {
 public:
-    explicit SpawnPlan(const std::filesystem::path& output) {
+    SpawnPlan(const std::filesystem::path& output, int input) {
         ::posix_spawn_file_actions_init(&actions);
-        ::posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+        if (input >= 0)
+            ::posix_spawn_file_actions_adddup2(&actions, input, 0);
+        else
+            ::posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
         ::posix_spawn_file_actions_addopen(
             &actions, 1, output.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0666);
         ::posix_spawn_file_actions_adddup2(&actions, 1, 2);
@@ -79,10 +82,12 @@ public:
 
 }  // namespace
 
-Child::Child(const std::vector<std::string>& words, const std::filesystem::path& output) {
+Child::Child(const std::vector<std::string>& words,
+             const std::filesystem::path& output,
+             int input) {
     std::vector<std::string> arguments = words;
     std::vector<std::string> variables = inherited_variables();
-    SpawnPlan plan(output);
+    SpawnPlan plan(output, input);
     int failure = ::posix_spawn(&pid_,
                                 arguments[0].c_str(),
                                 &plan.actions,
@@ -96,6 +101,15 @@ Child::Child(const std::vector<std::string>& words, const std::filesystem::path&
                                 output.string(),
                                 std::strerror(failure)))
             .exit_code(kExitResource);
+    watch();
+}
+
+Child::Child(int pid) : pid_(pid) {
+    ::setpgid(pid_, pid_);  // it does so too: whoever is first
+    watch();
+}
+
+void Child::watch() {
     pidfd_ = static_cast<int>(
         ::syscall(SYS_pidfd_open, pid_, 0));  // -1 on an old kernel: then we look from time to time
     if (pidfd_ >= 0)

@@ -18,7 +18,13 @@ public:
     /// `words[0]` is the program's path. `output` is appended to. Variables that tell ranks apart
     /// are not handed on. Throws Error (exit 4). Call from a thread that lives as long as the
     /// process: the kernel tells a child that its parent died when that thread ends.
-    Child(const std::vector<std::string>& words, const std::filesystem::path& output);
+    Child(const std::vector<std::string>& words,
+          const std::filesystem::path& output,
+          int input = -1);  ///< for its stdin, in place of nothing
+
+    /// Takes over a child of this process that was started another way, before anybody waits for
+    /// it.
+    explicit Child(int pid);
     Child(const Child&) = delete;
     Child& operator=(const Child&) = delete;
     ~Child() override;
@@ -34,6 +40,8 @@ public:
     std::string host() const override { return {}; }
 
 private:
+    void watch();
+
     int pid_ = 0;
     int pidfd_ = -1;
     std::optional<Exit> exit_;

@@ -4,10 +4,14 @@
 #include "engine/schema/catalog.h"
 
 #include <fmt/format.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 #include <cstdlib>
+#include <cstring>
 #include <future>
 #include <map>
 #include <memory>
@@ -17,7 +21,7 @@ namespace stillroom {
 namespace {
 
 constexpr auto kTick = std::chrono::milliseconds(100);
-constexpr auto kShortTick = std::chrono::milliseconds(2);  ///< while another thread may finish
+constexpr std::size_t kMostFinishing = 8;  ///< each a thread that mostly waits for the disk
 constexpr auto kLeaseTick = std::chrono::milliseconds(200);
 constexpr std::size_t kMostText = std::size_t{1} << 20;  ///< more is not kept with the result
 
@@ -76,6 +80,39 @@ Needs needs_of(const CheckedStage& stage, const PlannedStage& planned, const Cap
     return needs;
 }
 
+/// Heard by the loop when another thread has finished.
+class Bell {
+public:
+    Bell() : descriptor_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+        if (descriptor_ < 0)
+            throw Error({},
+                        fmt::format("no descriptor for a stage's end: {}", std::strerror(errno)))
+                .exit_code(kExitResource);
+    }
+    Bell(const Bell&) = delete;
+    Bell& operator=(const Bell&) = delete;
+    ~Bell() { ::close(descriptor_); }
+
+    int descriptor() const { return descriptor_; }
+    void ring() const {
+        std::uint64_t one = 1;
+        [[maybe_unused]] ssize_t count = ::write(descriptor_, &one, sizeof one);
+    }
+    void hush() const {
+        std::uint64_t rung = 0;
+        [[maybe_unused]] ssize_t count = ::read(descriptor_, &rung, sizeof rung);
+    }
+
+private:
+    int descriptor_;
+};
+
+/// Rings when the thread that holds it is through, one way or another.
+struct Ringing {
+    const Bell& bell;
+    ~Ringing() { bell.ring(); }
+};
+
 class Execution {
 public:
     Execution(std::vector<PlannedJob>& jobs,
@@ -122,7 +159,9 @@ private:
     void heed_signals();
     void report_skipped();
     Outcome outcome();
+    std::size_t finishing() const;
 
+    Bell bell_;  // outlives the threads that ring it
     std::vector<PlannedJob>& jobs_;
     Desk& desk_;
     Runner& runner_;
@@ -214,8 +253,10 @@ void Execution::begin(std::size_t task) {
     if (!stage.unread.empty()) {
         observer_.reads(refs_[task], stage.unread);
         Active& active = active_[task];
-        active.reading = std::async(std::launch::async,
-                                    [this, paths = stage.unread] { desk_.read_sources(paths); });
+        active.reading = std::async(std::launch::async, [this, paths = stage.unread] {
+            Ringing ringing{bell_};
+            desk_.read_sources(paths);
+        });
         return;
     }
     start(task);
@@ -306,7 +347,9 @@ bool Execution::advance(std::size_t task, Active& active) {
     active.heard.seconds = since(active.began);
     if (end->exit_code == 0) {
         active.ranks.reset();
+        scheduler_.rests(task);
         active.finishing = std::async(std::launch::async, [this, task, heard = active.heard] {
+            Ringing ringing{bell_};
             return desk_.finish(job(task), refs_[task], planned(task), heard);
         });
         return false;
@@ -426,33 +469,43 @@ Outcome Execution::outcome() {
     return outcome;
 }
 
+/// Stages whose work is over, while their results are put away.
+std::size_t Execution::finishing() const {
+    return static_cast<std::size_t>(
+        std::count_if(active_.begin(), active_.end(), [](const auto& each) {
+            return each.second.finishing.valid();
+        }));
+}
+
 Outcome Execution::run() {
     while (!scheduler_.finished()) {
         heed_signals();
-        while (std::optional<std::size_t> task = scheduler_.next(options_.now()))
+        while (finishing() < kMostFinishing) {
+            std::optional<std::size_t> task = scheduler_.next(options_.now());
+            if (!task)
+                break;
             begin(*task);
-        bool other_threads = false;
+        }
+        bell_.hush();
         bool moved = false;
         for (auto it = active_.begin(); it != active_.end();) {
             if (advance(it->first, it->second)) {
                 it = active_.erase(it);
                 moved = true;
             } else {
-                other_threads |= it->second.finishing.valid() || it->second.reading.valid();
                 ++it;
             }
         }
         observer_.tick();
         if (moved || scheduler_.finished())
             continue;
-        auto most = std::chrono::duration_cast<std::chrono::milliseconds>(other_threads ? kShortTick
-                                                                                        : kTick);
+        auto most = std::chrono::duration_cast<std::chrono::milliseconds>(kTick);
         if (std::optional<Moment> wake = scheduler_.wake()) {
             auto until =
                 std::chrono::duration_cast<std::chrono::milliseconds>(*wake - options_.now());
             most = std::clamp(until, std::chrono::milliseconds(1), most);
         }
-        runner_.wait(most);
+        runner_.wait(most, bell_.descriptor());
     }
     report_skipped();
     return outcome();

@@ -34,7 +34,8 @@ int free_port() {
 
 LocalRunner::LocalRunner(std::filesystem::path program)
     : program_(std::move(program)),
-      at_work_(std::make_shared<AtWork>()) {
+      at_work_(std::make_shared<AtWork>()),
+      forks_(std::make_shared<ForkServer>(program_)) {
     // Inherited as ignored, the kernel would throw away how our children ended.
     ::signal(SIGCHLD, SIG_DFL);
 }
@@ -61,7 +62,11 @@ ProcessPlan local_plan(const Job& job, const std::filesystem::path& program) {
 }
 
 std::unique_ptr<StageRun> LocalRunner::start(const Job& job) {
-    return std::make_unique<ProcessStage>(job, local_plan(job, program_), at_work_);
+    ProcessPlan plan = local_plan(job, program_);
+    plan.start = [forks = forks_](std::size_t, const auto& words, const auto& output) {
+        return forks->start(words, output);
+    };
+    return std::make_unique<ProcessStage>(job, plan, at_work_);
 }
 
 }  // namespace stillroom

@@ -2,6 +2,7 @@
 
 #include "engine/base/api.h"
 #include "engine/base/files.h"
+#include "engine/run/fork_server.h"
 #include "engine/run/process_stage.h"
 #include "engine/run/runner.h"
 
@@ -23,11 +24,12 @@ public:
     explicit LocalRunner(std::filesystem::path program = program_path());
 
     std::unique_ptr<StageRun> start(const Job& job) override;
-    void wait(std::chrono::milliseconds most) override { at_work_->wait(most); }
+    void wait(std::chrono::milliseconds most, int also) override { at_work_->wait(most, also); }
 
 private:
     std::filesystem::path program_;
     std::shared_ptr<AtWork> at_work_;
+    std::shared_ptr<ForkServer> forks_;
 };
 
 }  // namespace stillroom

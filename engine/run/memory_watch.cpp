@@ -24,7 +24,8 @@ std::string events_file() {
 }
 
 std::uint64_t read_kills() {
-    std::ifstream events(events_file());
+    static const std::string file = events_file();
+    std::ifstream events(file);
     std::string name;
     for (std::uint64_t value = 0; events >> name >> value;)
         if (name == "oom_kill")
@@ -42,7 +43,11 @@ std::uint64_t read_limit() {
 
 }  // namespace
 
-MemoryWatch::MemoryWatch() : kills_(read_kills()), limit_(read_limit()) {}
+// What the machine grants is read once: a watch is made for each stage.
+MemoryWatch::MemoryWatch() : kills_(read_kills()) {
+    static const std::uint64_t limit = read_limit();
+    limit_ = limit;
+}
 
 bool MemoryWatch::explains_kill(std::uint64_t peak) const {
     return read_kills() > kills_ || (limit_ > 0 && peak > limit_ / 10 * 9);

@@ -66,8 +66,10 @@ int blamed_rank(const std::vector<std::string>& lines) {
     return -1;
 }
 
-void AtWork::wait(std::chrono::milliseconds most) const {
+void AtWork::wait(std::chrono::milliseconds most, int also) const {
     std::vector<int> descriptors;
+    if (also >= 0)
+        descriptors.push_back(also);
     for (const ProcessStage* stage : stages_) {
         bool any = false;
         for (const auto& process : stage->processes_)

@@ -22,7 +22,7 @@ class ProcessStage;
 /// The stages of one runner that still have processes: what its wait() waits for.
 class STILLROOM_API AtWork {
 public:
-    void wait(std::chrono::milliseconds most) const;
+    void wait(std::chrono::milliseconds most, int also) const;
 
 private:
     friend class ProcessStage;

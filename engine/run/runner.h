@@ -46,8 +46,8 @@ public:
     virtual ~Runner();
     virtual std::unique_ptr<StageRun> start(const Job& job) = 0;
 
-    /// Returns when a process has ended, a signal came or the time is over.
-    virtual void wait(std::chrono::milliseconds most) = 0;
+    /// Returns when a process has ended, `also` is readable, a signal came or the time is over.
+    virtual void wait(std::chrono::milliseconds most, int also) = 0;
 };
 
 }  // namespace stillroom

@@ -61,7 +61,7 @@ public:
         return std::make_unique<ProcessStage>(
             job, job.ranks == 1 ? local_plan(job, program_) : plan(job), at_work_);
     }
-    void wait(std::chrono::milliseconds most) override { at_work_->wait(most); }
+    void wait(std::chrono::milliseconds most, int also) override { at_work_->wait(most, also); }
 
 private:
     ProcessPlan plan(const Job& job) {
@@ -138,9 +138,9 @@ public:
         }
         return std::make_unique<ProcessStage>(job, plan, at_work_);
     }
-    void wait(std::chrono::milliseconds most) override {
+    void wait(std::chrono::milliseconds most, int also) override {
         // What agents tell comes by their files.
-        at_work_->wait(std::min(most, std::chrono::milliseconds(20)));
+        at_work_->wait(std::min(most, std::chrono::milliseconds(20)), also);
     }
 
 private:

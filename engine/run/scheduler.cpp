@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <utility>
 
 namespace stillroom {
 namespace {
@@ -76,11 +77,14 @@ bool Scheduler::take(std::size_t task) {
     }
     memory_taken_ += needs.memory;
     ++running_;
+    entry.holds = true;
     return true;
 }
 
 void Scheduler::give_back(std::size_t task) {
     Progress& entry = entries_[task];
+    if (!std::exchange(entry.holds, false))
+        return;
     if (!tasks_[task].needs.compute)
         --beside_;
     if (entry.took_cores)
@@ -132,6 +136,11 @@ std::optional<std::size_t> Scheduler::next(Moment now) {
 void Scheduler::close(std::size_t task, TaskState state) {
     entries_[task].state = state;
     --open_;
+}
+
+void Scheduler::rests(std::size_t task) {
+    assert(entries_[task].state == TaskState::running);
+    give_back(task);
 }
 
 void Scheduler::done(std::size_t task) {

@@ -51,6 +51,8 @@ public:
     /// otherwise. Nothing: wait for one to end, or for wake().
     std::optional<std::size_t> next(Moment now);
 
+    /// Its work is over, only its results are still put away: what it took is free for others.
+    void rests(std::size_t task);
     void done(std::size_t task);
     void failed(std::size_t task,
                 Moment now,
@@ -74,6 +76,7 @@ private:
         std::string reason;
         std::vector<int> devices;  ///< taken
         bool took_cores = false;
+        bool holds = false;  ///< has what it needs
     };
 
     std::set<std::size_t>& ready(std::size_t task);
@@ -101,7 +104,7 @@ private:
     int beside_ = 0;  ///< running tasks that are not alone
     std::vector<bool> device_taken_;
     std::uint64_t memory_taken_ = 0;
-    std::size_t running_ = 0;
+    std::size_t running_ = 0;  ///< that hold something
 };
 
 }  // namespace stillroom

@@ -6,6 +6,7 @@
 #include "engine/plugin/loader.h"
 #include "engine/run/describe_worker.h"
 #include "engine/run/failure.h"
+#include "engine/run/fork_server.h"
 #include "engine/run/lifeline.h"
 #include "engine/run/ranks.h"
 #include "engine/run/run_context.h"
@@ -227,7 +228,9 @@ void Worker::work() {
 
 }  // namespace
 
-void run_worker(const std::vector<std::string>& words) {
+void run_worker(std::vector<std::string> words, std::span<char> title) {
+    if (!words.empty() && words[0] == kForksFlag)
+        words = serve_forks(title);
     try {
         WorkerFlags flags = read_flags(words);
         if (flags.parent > 0)

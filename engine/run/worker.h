@@ -2,6 +2,7 @@
 
 #include "engine/base/api.h"
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,9 @@ inline constexpr int kStatusNoRecords = 74;
 ///
 /// `stillroom worker --describe FILE [--parent PID]`: asks stages what their work would be, see
 /// describe_job.h.
-[[noreturn]] STILLROOM_API void run_worker(const std::vector<std::string>& words);
+///
+/// `stillroom worker --forks`: becomes such a worker as often as it is told to, see fork_server.h.
+/// `title` is the memory in which the process's command line stands.
+[[noreturn]] STILLROOM_API void run_worker(std::vector<std::string> words, std::span<char> title);
 
 }  // namespace stillroom

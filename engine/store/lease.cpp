@@ -18,6 +18,7 @@
 #include <cstring>
 #include <map>
 #include <mutex>
+#include <set>
 #include <thread>
 
 namespace stillroom {
@@ -233,11 +234,7 @@ struct Lease::State {
     fs::path file;
     int number = 0;
     Owner owner;
-    std::mutex mutex;
-    std::condition_variable wake;
-    bool stop = false;
-    bool gone = false;
-    std::thread beats;
+    std::uint64_t beats = 0;  ///< written so far
 
     fs::path path() const { return numbered(file, number); }
 
@@ -255,25 +252,56 @@ struct Lease::State {
         if (ours)
             (void)!retried([&] { return ::pwrite(out.get(), text.data(), text.size(), 0); });
     }
+};
 
-    void beat() {
-        std::unique_lock lock(mutex);
-        for (std::uint64_t count = 1;; ++count) {
-            if (wake.wait_for(lock, std::chrono::seconds(kBeatSeconds), [&] { return stop; }))
-                return;
-            write(count, false);
-        }
+/// The thread that beats for every lease of this process, while there are any. An engine takes one
+/// for each stage, most of which are over before their first beat.
+class Lease::Heart {
+public:
+    static Heart& shared() {
+        static Heart one;
+        return one;
     }
 
-    void end() {
+    Heart() = default;
+    Heart(const Heart&) = delete;
+    Heart& operator=(const Heart&) = delete;
+    ~Heart() {
         {
-            std::lock_guard lock(mutex);
-            stop = true;
+            std::lock_guard lock(mutex_);
+            stop_ = true;
         }
-        wake.notify_all();
-        if (beats.joinable())
-            beats.join();
+        wake_.notify_all();
+        if (thread_.joinable())
+            thread_.join();
     }
+
+    void add(State* lease) {
+        std::lock_guard lock(mutex_);
+        leases_.insert(lease);
+        if (!thread_.joinable())
+            thread_ = std::thread([this] { beat(); });
+    }
+
+    /// When it returns nothing of the lease is being written, or will be.
+    void drop(State* lease) {
+        std::lock_guard lock(mutex_);
+        leases_.erase(lease);
+    }
+
+private:
+    void beat() {
+        std::unique_lock lock(mutex_);
+        while (!wake_.wait_for(lock, std::chrono::seconds(kBeatSeconds), [this] { return stop_; }))
+            for (State* lease : leases_)
+                lease->write(++lease->beats, false);
+    }
+
+    std::mutex mutex_;
+    std::condition_variable wake_;
+    std::set<State*> leases_;
+    std::thread thread_;
+    bool stop_ = false;
 };
 
 Lease::Lease(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -321,8 +349,7 @@ std::optional<Lease> Lease::take(const fs::path& file, Owner& holder) {
             if (number < state->number)
                 ::unlink(numbered(absolute, number).c_str());
         watch().forget(absolute);
-        State* raw = state.get();
-        state->beats = std::thread([raw] { raw->beat(); });
+        Heart::shared().add(state.get());
         return Lease(std::move(state));
     }
 }
@@ -353,7 +380,7 @@ bool Lease::still_mine() const {
 void Lease::release() {
     if (!state_)
         return;
-    state_->end();
+    Heart::shared().drop(state_.get());
     state_->write(0, true);
     state_.reset();
 }
@@ -361,7 +388,7 @@ void Lease::release() {
 void Lease::remove() {
     if (!state_)
         return;
-    state_->end();
+    Heart::shared().drop(state_.get());
     if (still_mine() && ::unlink(state_->path().c_str()) != 0)
         state_->write(0, true);  // then it is at least free
     state_.reset();

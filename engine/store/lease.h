@@ -46,6 +46,7 @@ public:
 
 private:
     struct State;
+    class Heart;
     explicit Lease(std::unique_ptr<State> state);
     std::unique_ptr<State> state_;
 };

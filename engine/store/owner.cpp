@@ -1,19 +1,18 @@
 #include "engine/store/owner.h"
 
 #include "engine/base/files.h"
+#include "engine/base/random.h"
 #include "engine/base/text.h"
 #include "engine/base/units.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <charconv>
 #include <filesystem>
-#include <random>
 #include <utility>
 #include <vector>
 
@@ -92,19 +91,6 @@ const Machine& this_machine() {
 }
 
 }  // namespace
-
-std::string random_name() {
-    unsigned char bytes[8];
-    if (::getrandom(bytes, sizeof bytes, 0) != sizeof bytes) {
-        std::random_device random;
-        for (unsigned char& byte : bytes)
-            byte = static_cast<unsigned char>(random());
-    }
-    std::string name;
-    for (unsigned char byte : bytes)
-        name += fmt::format("{:02x}", byte);
-    return name;
-}
 
 Owner this_process() {
     const Machine& machine = this_machine();

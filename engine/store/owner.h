@@ -32,7 +32,4 @@ STILLROOM_API std::string describe(const Owner& owner);
 STILLROOM_API std::string temporary_name(const Owner& owner);
 STILLROOM_API Owner owner_in_name(std::string_view name);
 
-/// 16 random hex digits.
-STILLROOM_API std::string random_name();
-
 }  // namespace stillroom

@@ -49,7 +49,8 @@
 enum { kKill = -1, kTorn = -2, kShort = -3 };
 
 static struct {
-    bool on;
+    bool on;  ///< some process is meant
+    const char* argv;
     bool no_flock;
     char call[16];
     long number;
@@ -109,6 +110,18 @@ static bool is_argv(const char* word) {
     return false;
 }
 
+/// Whether this process is meant. Asked anew in each: a forked worker has a command line of its own.
+static bool is_meant(void) {
+    static pid_t asked;
+    static bool meant;
+    pid_t me = (pid_t)syscall(SYS_getpid);
+    if (asked != me) {
+        meant = !fault.argv || is_argv(fault.argv);
+        asked = me;
+    }
+    return fault.on && meant;
+}
+
 __attribute__((constructor)) static void read_fault(void) {
     const char* flocks = getenv("FAULT_FLOCK");
     fault.no_flock = flocks && strcmp(flocks, "noop") == 0;
@@ -118,8 +131,9 @@ __attribute__((constructor)) static void read_fault(void) {
         sscanf(clock, "%ld:%ld", &fault.clock_off, &fault.clock_turn);
     const char* text = getenv("FAULT");
     const char* word = getenv("FAULT_ARGV");
-    if (!text || (word && !is_argv(word)))
+    if (!text)
         return;
+    fault.argv = word;
     char what[16], number[24];
     if (sscanf(text, "%15[^:]:%23[^:]:%15s", fault.call, number, what) != 3) {
         fprintf(stderr, "preload: FAULT is CALL:N:WHAT, not '%s'\n", text);
@@ -135,7 +149,7 @@ __attribute__((constructor)) static void read_fault(void) {
 }
 
 __attribute__((destructor)) static void say_count(void) {
-    if (fault.on)
+    if (is_meant())
         say(fault.log, "count %ld\n", atomic_load(&count));
 }
 
@@ -154,7 +168,7 @@ static void name_of(int file, char* path) {
 }
 
 static bool watches(void) {
-    return fault.on || fault.journal;
+    return is_meant() || fault.journal;
 }
 
 static bool changes_files(int file, bool written) {
@@ -174,7 +188,7 @@ _Noreturn static void die(void) {
 
 /// What shall befall this call: 0 nothing, else an errno or one of the words.
 static int strike(const char* call, int file, const char* path) {
-    if (!fault.on || (strcmp(fault.call, "any") != 0 && strcmp(fault.call, call) != 0))
+    if (!is_meant() || (strcmp(fault.call, "any") != 0 && strcmp(fault.call, call) != 0))
         return 0;
     char name[PATH_MAX];
     if (!path) {

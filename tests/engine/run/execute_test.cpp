@@ -47,6 +47,7 @@ class FakeDesk final : public Desk {
 public:
     PlannedStage look(const PlannedJob& job, const StageRef& stage) override {
         const std::string& name = job.plan.graph.stages[stage.stage].name;
+        std::lock_guard lock(mutex);
         PlannedStage planned;
         planned.key = "key of " + name;
         if (refuses.contains(name))
@@ -70,6 +71,7 @@ public:
                              const PlannedStage& planned,
                              int,
                              std::string& holder) override {
+        std::lock_guard lock(mutex);
         auto held = held_for.find(planned.key);
         if (held != held_for.end() && held->second-- > 0) {
             holder = "somebody";
@@ -160,7 +162,7 @@ public:
     std::unique_ptr<StageRun> start(const Job& job) override {
         return std::make_unique<Stage>(*this, job.stage);
     }
-    void wait(std::chrono::milliseconds most_time) override { now += most_time; }
+    void wait(std::chrono::milliseconds most_time, int) override { now += most_time; }
 
     std::map<std::string, Script> scripts;
     std::map<std::string, std::size_t> tries;
@@ -286,14 +288,19 @@ TEST_CASE("a failure is tried again after a while, a refusal never") {
 TEST_CASE("work that somebody else does is waited for") {
     Bench bench("ab", {});
     bench.desk.held_for["key of a"] = 3;
-    SUBCASE("and taken over") {
+    // What b made is put away by another thread, in which time a may come.
+    auto without_end_of_b = [&] {
         CHECK(bench.run().exit_code == 0);
-        CHECK(bench.log.text == "waits:a begins:b ended:b begins:a ended:a ");
+        std::size_t end = bench.log.text.find("ended:b ");
+        REQUIRE(end != std::string::npos);
+        return bench.log.text.erase(end, 8);
+    };
+    SUBCASE("and taken over") {
+        CHECK(without_end_of_b() == "waits:a begins:b begins:a ended:a ");
     }
     SUBCASE("and used") {
         bench.desk.appears = true;
-        CHECK(bench.run().exit_code == 0);
-        CHECK(bench.log.text == "waits:a begins:b ended:b cached:a ");
+        CHECK(without_end_of_b() == "waits:a begins:b cached:a ");
     }
 }
 

@@ -56,6 +56,19 @@ TEST_CASE("tasks run beside each other as far as there are cores") {
     CHECK(begin_all(scheduler) == "c ");
 }
 
+TEST_CASE("a task that rests gives its place up, and nothing after it begins") {
+    Scheduler scheduler(
+        {task("a", {}, true), task("b", {0}, true), task("c", {}, true)}, {2}, false);
+    CHECK(begin_all(scheduler) == "a ");
+    scheduler.rests(0);
+    CHECK(scheduler.state(0) == TaskState::running);
+    CHECK(begin_all(scheduler) == "c ");
+    scheduler.done(0);
+    CHECK(begin_all(scheduler) == "");  // c has the cores: a did not give them up twice
+    scheduler.done(2);
+    CHECK(begin_all(scheduler) == "b ");
+}
+
 TEST_CASE("one compute task has the cores, io tasks run beside it") {
     Scheduler scheduler(
         {task("train", {}, true), task("prune", {}, true), task("copy")}, {2}, false);

@@ -73,7 +73,14 @@ const Record* Ran::find(std::string_view event, int rank) const {
 
 Ran run(const Job& job, const std::function<void(StageRun&, const Ran&)>& during) {
     LocalRunner runner(stillroom_program());
+    if (environment("STILLROOM_TEST_FORKED") == "1")
+        warm(runner);
     return run_with(runner, job, during);
+}
+
+void warm(Runner& runner) {
+    Scratch scratch;
+    REQUIRE(run_with(runner, toy_job(scratch, "toy.noop")).end.exit_code == 0);
 }
 
 Ran run_with(Runner& runner,
@@ -92,7 +99,7 @@ Ran run_with(Runner& runner,
         if (during)
             during(*stage, ran);
         REQUIRE(since(start) < kNeverSoLong);
-        runner.wait(std::chrono::milliseconds(20));
+        runner.wait(std::chrono::milliseconds(20), -1);
     }
     ran.seconds = since(start);
     return ran;

@@ -29,13 +29,17 @@ struct Ran {
     const Record* find(std::string_view event, int rank = 0) const;
 };
 
-/// Runs a job to its end with the local runner. `during` is called all the time.
+/// Runs a job to its end with the local runner; as a runner's second one, which is forked, with
+/// STILLROOM_TEST_FORKED=1. `during` is called all the time.
 Ran run(const Job& job, const std::function<void(StageRun&, const Ran&)>& during = {});
 
 /// The same with any runner.
 Ran run_with(Runner& runner,
              const Job& job,
              const std::function<void(StageRun&, const Ran&)>& during = {});
+
+/// Runs a stage that does nothing, after which the runner's workers are forked.
+void warm(Runner& runner);
 
 /// Waits for a condition; false if it does not come to be.
 bool eventually(const std::function<bool()>& condition, double seconds = 5);

@@ -84,7 +84,7 @@ TEST_CASE("workers start and end one after the other; how long one takes is prin
         auto stage = runner.start(job);
         std::optional<StageEnd> end;
         while (!(stage->records(), end = stage->ended()))
-            runner.wait(std::chrono::milliseconds(100));
+            runner.wait(std::chrono::milliseconds(100), -1);
         CHECK(end->exit_code == 0);
         times.push_back(
             std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start)
@@ -355,9 +355,11 @@ TEST_CASE("when the engine is killed its workers die with it") {
         REQUIRE(engine >= 0);
         if (engine == 0) {
             LocalRunner runner(stillroom_program());
+            if (environment("STILLROOM_TEST_FORKED") == "1")
+                warm(runner);
             auto stage = runner.start(job);
             for (;;)
-                runner.wait(std::chrono::seconds(1));
+                runner.wait(std::chrono::seconds(1), -1);
         }
         std::vector<long> workers;
         for (int rank = 0; rank < 2; ++rank) {
