@@ -9,9 +9,9 @@ broken_layers() {
     (cd "$1" && find engine plugins -name '*.h' -o -name '*.cpp' -o -name '*.cu' | sort | xargs grep -H '^ *# *include') | awk '
     BEGIN {
         split("base plugin document schema recipe store plan run cli", row); for (i in row) engine[row[i]] = i
-        split("config weights tokenizer modules parallel data train", row); for (i in row) lm[row[i]] = i
+        split("hub config weights tokenizer modules parallel data train", row); for (i in row) lm[row[i]] = i
         lm["kernels"] = 0  # seen by all, sees itself
-        split("config weights tokenizer data kernels", row); for (i in row) torch_free[row[i]] = 1
+        split("hub config weights tokenizer data kernels", row); for (i in row) torch_free[row[i]] = 1
     }
     function refuse(why) { print from ": " target ": " why }
     {
@@ -97,6 +97,9 @@ plant plugins/prune/a.h '"plugins/lm/train/loop.h"' allowed
 plant plugins/prune/a.h '"engine/plugin/stage.h"' allowed
 plant plugins/prune/a.h '"engine/recipe/recipe.h"' refused
 plant plugins/lm/config/a.h '"plugins/lm/weights/table.h"' refused
+plant plugins/lm/hub/a.h '"plugins/lm/config/model_config.h"' refused
+plant plugins/lm/hub/a.h '<ATen/core/Tensor.h>' refused
+plant plugins/lm/config/a.h '"plugins/lm/hub/zip.h"' allowed
 plant plugins/lm/config/a.h '<torch/nn/module.h>' refused
 plant plugins/lm/modules/a.h '<torch/nn/module.h>' allowed
 plant plugins/lm/modules/a.h '"plugins/lm/kernels/accumulate.h"' allowed
