@@ -13,6 +13,12 @@ bool splits_kv(std::int64_t kv_heads, std::int64_t ranks) {
     return kv_heads % ranks == 0 || ranks % kv_heads == 0;
 }
 
+bool same_shape(const Layer& a, const Layer& b) {
+    return a.mlp == b.mlp && a.attention.has_value() == b.attention.has_value() &&
+           (!a.attention || (a.attention->heads == b.attention->heads &&
+                             a.attention->kv_heads == b.attention->kv_heads));
+}
+
 bool splits(const Layer& layer, std::int64_t ranks) {
     bool attention = !layer.attention || (layer.attention->heads % ranks == 0 &&
                                           splits_kv(layer.attention->kv_heads, ranks));
@@ -41,7 +47,12 @@ Run part_of(const Segment& segment, std::int64_t ranks, std::int64_t rank, const
 
 std::vector<std::int64_t> tp_sizes(const ModelConfig& model) {
     std::int64_t most = model.vocab;
+    std::vector<Layer> shapes;  // alike, mostly: each shape once
     for (const Layer& layer : model.layers) {
+        if (std::none_of(shapes.begin(), shapes.end(), [&](const Layer& seen) {
+                return same_shape(seen, layer);
+            }))
+            shapes.push_back(layer);
         if (layer.attention)
             most = std::min(most, layer.attention->heads);
         if (layer.mlp)
@@ -50,7 +61,7 @@ std::vector<std::int64_t> tp_sizes(const ModelConfig& model) {
     std::vector<std::int64_t> out;
     for (std::int64_t ranks = 1; ranks <= most; ++ranks)
         if (model.vocab % ranks == 0 &&
-            std::all_of(model.layers.begin(), model.layers.end(), [ranks](const Layer& layer) {
+            std::all_of(shapes.begin(), shapes.end(), [ranks](const Layer& layer) {
                 return splits(layer, ranks);
             }))
             out.push_back(ranks);
