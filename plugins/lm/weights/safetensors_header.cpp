@@ -96,6 +96,8 @@ private:
         if (!take('{'))
             refuse("__metadata__ is no map of texts");
         members([&](std::string key) {
+            if (header_.metadata.size() == kMostMetadata)
+                refuse(fmt::format("more than {} texts in __metadata__", kMostMetadata));
             std::string value = string("a text: so is every value of __metadata__");
             header_.metadata.emplace_back(std::move(key), std::move(value));
         });

@@ -11,10 +11,11 @@
 
 namespace stillroom::lm {
 
-/// What a header may take at most. The format's own reader has the first limit, torch the last.
+/// What a header may take at most. The format's own reader has the first limit.
 inline constexpr std::uint64_t kMostHeaderBytes = 100'000'000;
 inline constexpr std::size_t kMostTensors = 1'000'000;
 inline constexpr std::size_t kMostDims = 64;
+inline constexpr std::size_t kMostMetadata = 100'000;
 
 struct SafetensorsHeader {
     std::vector<TensorInfo>

@@ -267,12 +267,16 @@ TEST_CASE("a long name does not fill the screen") {
     CHECK(said.find("nnn...'") != std::string::npos);
 }
 
-TEST_CASE("a header of more than a million tensors is refused") {
+TEST_CASE("a header of more than a million tensors, or of endless metadata, is refused") {
     std::string header = "{";
     for (int i = 0; i <= 1'000'000; ++i)
         header += fmt::format(
             R"({}"{}":{{"dtype":"U8","shape":[0],"data_offsets":[0,0]}})", i ? "," : "", i);
     CHECK(said_of(header + "}", 0) == "more than 1000000 tensors");
+    header = "{\"__metadata__\":{";
+    for (int i = 0; i <= 100'000; ++i)
+        header += fmt::format(R"({}"{}":"")", i ? "," : "", i);
+    CHECK(said_of(header + "}}", 0) == "more than 100000 texts in __metadata__");
 }
 
 TEST_CASE("M16: a file that shrinks under a reader is an error for it") {
