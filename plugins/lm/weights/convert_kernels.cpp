@@ -1,6 +1,7 @@
 #include "plugins/lm/weights/convert_kernels.h"
 
 #include "plugins/lm/weights/float_codes.h"
+#include "plugins/lm/weights/processor.h"
 
 #include <bit>
 #include <cstdint>
@@ -145,8 +146,7 @@ const ConvertKernels kPlainKernels = {
 
 const ConvertKernels& fast_kernels() {
 #if defined(__x86_64__)
-    static const bool here = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("f16c");
-    if (here)
+    if (has_avx2_and_f16c())
         return kAvx2Kernels;
 #endif
     return kPlainKernels;

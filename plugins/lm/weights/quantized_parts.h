@@ -43,13 +43,12 @@ inline std::byte* put_value(float value, Dtype dtype, std::byte* out, NumberCoun
 
 #if defined(__x86_64__)
 /// Eight values at a time, of blocks of 32 and 256. For a processor that has AVX2 and F16C: ask
-/// has_fast_dequantize().
+/// has_avx2_and_f16c().
 NumberCounts dequantize_avx2(const BlockType& type,
                              std::span<const std::byte> from,
                              Dtype dtype,
                              std::span<std::byte> to);
 #endif
-bool has_fast_dequantize();
 
 /// The type of numbers that are stored as such, one a block.
 inline Dtype number_type(const BlockType& type) {
