@@ -1,8 +1,11 @@
 // Any bytes are a file. What is accepted keeps its word: keys and tensors lie inside the file, in
-// order and without overlap, and their values can be read.
+// order and without overlap, and their values can be read. What is a whole model becomes a folder:
+// its small files are JSON, its tensors can be read.
 
 #include "engine/base/error.h"
+#include "engine/base/json_value.h"
 #include "plugins/lm/weights/gguf.h"
+#include "plugins/lm/weights/gguf_import.h"
 
 #include <sys/mman.h>
 #include <unistd.h>
@@ -50,6 +53,16 @@ void use(const stillroom::lm::GgufFile& file, std::uint64_t size) {
         std::puts("");
 }
 
+void import(const std::string& path) {
+    stillroom::lm::GgufImport model = stillroom::lm::GgufImport::open(path);
+    for (const stillroom::lm::GgufImport::SmallFile& file : model.files())
+        require(stillroom::Json::parse(file.text).is_map(), "a small file is a JSON object");
+    for (std::size_t i = 0; i < model.tensors().size(); ++i) {
+        std::vector<std::byte> bytes(model.tensors()[i].bytes);
+        model.read(i, bytes, 1);
+    }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -59,6 +72,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     require(::write(fd, data, size) == static_cast<ssize_t>(size), "it is written");
     try {
         use(stillroom::lm::GgufFile::open(path), size);
+        import(path);
     } catch (const stillroom::Error& error) {
         require(error.exit_code() == stillroom::kExitBadInput, "it is the input that is bad");
     }

@@ -1,0 +1,207 @@
+#include "plugins/lm/weights/gguf_import.h"
+
+#include "engine/base/digest.h"
+#include "engine/base/json_value.h"
+#include "tests/plugins/lm/weights/gguf_altered.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <cstring>
+#include <map>
+
+namespace stillroom::lm {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::vector<std::byte> read_tensor(const GgufImport& model, std::size_t i, unsigned threads) {
+    std::vector<std::byte> bytes(model.tensors()[i].bytes);
+    CHECK_FALSE(model.read(i, bytes, threads).any());
+    return bytes;
+}
+
+std::string_view text_of(const std::vector<std::byte>& bytes) {
+    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+TEST_CASE("each architecture's tensors are those that transformers makes, bit for bit") {
+    for (const std::string& name : list_folder(kGgufModels)) {
+        if (!name.ends_with(".gguf"))
+            continue;
+        CAPTURE(name);
+        GgufImport model = GgufImport::open(kGgufModels / name);
+        Json digests =
+            Json::parse(read_file((kGgufModels / name).replace_extension("json"), 1 << 20));
+        CHECK(model.tensors().size() == digests.map().size());
+        std::uint64_t offset = 0;
+        for (std::size_t i = 0; i < model.tensors().size(); ++i) {
+            const TensorInfo& info = model.tensors()[i];
+            CAPTURE(info.name);
+            CHECK(info.dtype == Dtype::bf16);
+            CHECK(info.offset == offset);
+            offset += info.bytes;
+            std::vector<std::byte> bytes = read_tensor(model, i, 1);
+            CHECK(digest_of(text_of(bytes)) == digests.at(info.name).string());
+            CHECK(read_tensor(model, i, 3) == bytes);
+        }
+    }
+}
+
+TEST_CASE("other types hold the same numbers") {
+    GgufImport bf16 = GgufImport::open(kGgufModels / "llama.gguf");
+    GgufImport f32 = GgufImport::open(kGgufModels / "llama.gguf", Dtype::f32);
+    CHECK(f32.model().dtype == "float32");
+    for (std::size_t i = 0; i < bf16.tensors().size(); ++i) {
+        CHECK(f32.tensors()[i].bytes == 2 * bf16.tensors()[i].bytes);
+        std::vector<std::byte> exact = read_tensor(f32, i, 1);
+        std::vector<std::byte> rounded(bf16.tensors()[i].bytes);
+        convert(Dtype::f32, exact, Dtype::bf16, rounded);
+        CHECK(rounded == read_tensor(bf16, i, 1));
+    }
+    CHECK(GgufImport::open(kGgufModels / "llama.gguf", Dtype::f16).tensors()[0].dtype ==
+          Dtype::f16);
+}
+
+TEST_CASE("numbers that went through fp32 are what they were") {
+    GgufImport model = GgufImport::open(kGgufModels / "llama.gguf");
+    CHECK(model.model().norm_eps == 1e-5);
+    CHECK(small_file(model, "config.json").find("\"rms_norm_eps\": 1e-05") != std::string::npos);
+    CHECK(model.model().family == Family::llama);
+    CHECK_FALSE(model.model().tied);
+    CHECK(model.model().vocab == 272);
+    CHECK(model.model().max_positions == 512);
+    CHECK(model.model().layers.size() == 2);
+    CHECK(model.model().layers[1].attention->head_dim == 16);
+}
+
+TEST_CASE("each family's own numbers come out of its keys") {
+    auto model = [](const char* name) {
+        return GgufImport::open(kGgufModels / (std::string(name) + ".gguf")).model();
+    };
+    ModelConfig llama3 = model("llama3");
+    const Rope& rope = llama3.layers[0].attention->rope;
+    CHECK(rope.scaling == RopeScaling::llama3);
+    CHECK(rope.theta == 500000);
+    CHECK(rope.factor == 8);
+    CHECK(rope.low_freq_factor == 1);
+    CHECK(rope.high_freq_factor == 4);
+    CHECK(rope.original_length == 8192);
+
+    CHECK(model("mistral").family == Family::mistral);
+    CHECK(model("mistral").layers[0].attention->window == 64);
+    CHECK(model("qwen2").qkv_bias);
+    CHECK(model("qwen2").tied);
+    CHECK(model("qwen2").layers[0].attention->head_dim == 8);
+
+    ModelConfig qwen3 = model("qwen3");
+    CHECK(qwen3.qk_norm);
+    CHECK(qwen3.layers[0].attention->rope.scaling == RopeScaling::yarn);
+    CHECK(qwen3.layers[0].attention->rope.factor == 4);
+    CHECK(qwen3.layers[0].attention->rope.original_length == 128);
+
+    CHECK(model("gemma").scaled_embedding);
+    ModelConfig gemma2 = model("gemma2");
+    CHECK(gemma2.attention_cap == 50);
+    CHECK(gemma2.final_cap == 30);
+    CHECK(gemma2.layers[0].attention->window == 64);
+    CHECK(gemma2.attention_scale == doctest::Approx(0.25));
+
+    ModelConfig gemma3 = model("gemma3");
+    CHECK(gemma3.four_norms);
+    CHECK(gemma3.layers[0].attention->window == 64);
+    CHECK(gemma3.layers[0].attention->rope.theta == 10000);
+    CHECK(gemma3.layers[0].attention->rope.scaling == RopeScaling::none);
+    CHECK_FALSE(gemma3.layers[1].attention->window);
+    CHECK(gemma3.layers[1].attention->rope.theta == 1000000);
+    CHECK(gemma3.layers[1].attention->rope.scaling == RopeScaling::linear);
+    CHECK(gemma3.layers[1].attention->rope.factor == 8);
+    CHECK_FALSE(gemma3.attention_cap);
+
+    ModelConfig nemotron = model("nemotron");
+    CHECK(nemotron.norm == Norm::layer_plus_one);
+    CHECK(nemotron.activation == Activation::relu_squared);
+    CHECK_FALSE(nemotron.gated);
+    CHECK(nemotron.layers[0].attention->rope.rotary_dim == 8);
+}
+
+TEST_CASE("M17: what a folder could not hold is refused by name") {
+    auto said = said_of_altered;
+    CHECK(said("gemma", "gemma", "gemna").starts_with("the architecture 'gemna' is not supported"));
+    CHECK(said("llama", "llama.block_count", "llama.black_count") ==
+          "the key 'llama.block_count' is missing");
+    CHECK(said("llama", "general.architecture", "general.architexture") ==
+          "the key 'general.architecture' is missing");
+    CHECK(said("nemotron", "nemotron.rope.freq_base", "nemotron.rope.freq_bass") ==
+          "the key 'nemotron.rope.freq_bass' is not understood");
+    CHECK(said("qwen3", stored_text("yarn"), stored_text("worn")) ==
+          "RoPE of type 'worn' is not supported");
+    CHECK(said("llama", "blk.1.attn_q.weight", "blk.1.attn_x.weight") ==
+          "the tensor 'blk.1.attn_q.weight' (model.layers.1.self_attn.q_proj.weight) is missing");
+    CHECK(said("llama3", "rope_freqs.weight", "rope_freks.weight") ==
+          "the tensor 'rope_freks.weight' is none of the model's");
+    CHECK(said("llama", "output.weight", "outfit.weight")
+              .starts_with("the tensor 'blk.0.attn_output.weight'"));
+    CHECK(said("llama",
+               "llama.feed_forward_length" + stored(4) + stored(64),
+               "llama.feed_forward_length" + stored(4) + stored(96))
+              .starts_with("the tensor 'blk.0.ffn_gate.weight' (model.layers.0.mlp.gate_proj."
+                           "weight) has the shape [64, 32], not [96, 32]"));
+    // A block type of the same size that is not read: Q4_0 stored as IQ4_NL.
+    std::string info =
+        "token_embd.weight" + stored(2) + stored(std::int64_t{32}) + stored(std::int64_t{272});
+    CHECK(said("llama", info + stored(2), info + stored(20)) ==
+          "the tensor 'token_embd.weight' is stored in IQ4_NL, which is not supported");
+}
+
+TEST_CASE("M17: keys that name no possible model are refused") {
+    auto said = [&](const std::string& key, std::uint32_t from, std::uint32_t to) {
+        std::string start = "llama." + key + stored(4);
+        return said_of_altered("llama", start + stored(from), start + stored(to));
+    };
+    CHECK(said("attention.head_count", 4, 0) == "llama.attention.head_count is 0, not 1 to 65536");
+    CHECK(said("attention.head_count_kv", 2, 3) == "4 heads are no multiple of 3 KV heads");
+    CHECK(said("block_count", 2, 1000000000) == "llama.block_count is 1000000000, not 1 to 4096");
+    CHECK(said("embedding_length", 32, 0) == "llama.embedding_length is 0, not 1 to 1048576");
+    CHECK(said("rope.dimension_count", 16, 8) ==
+          "llama.rope.dimension_count is 8 where a head has 16 dims");
+    CHECK(said("attention.value_length", 16, 8) ==
+          "llama.attention.value_length is 8, which is not supported");
+}
+
+TEST_CASE("what no weight should be is counted while it is read") {
+    TemporaryFolder folder;
+    GgufFile file = GgufFile::open(kGgufModels / "llama.gguf");
+    std::string bytes = read_file(kGgufModels / "llama.gguf", 1 << 20);
+    float bad[2] = {NAN, INFINITY};
+    std::memcpy(&bytes[file.tensor("output_norm.weight")->offset + 8], bad, sizeof bad);
+    GgufImport model = GgufImport::open(folder.write("bad.gguf", bytes));
+    NumberCounts counts;
+    for (std::size_t i = 0; i < model.tensors().size(); ++i) {
+        std::vector<std::byte> out(model.tensors()[i].bytes);
+        counts += model.read(i, out, 2);
+    }
+    CHECK(counts.nan == 1);
+    CHECK(counts.infinite == 1);
+}
+
+TEST_CASE("M16: a file that is cut while its tensors are read is an error") {
+    TemporaryFolder folder;
+    fs::path path = folder.write("a.gguf", read_file(kGgufModels / "llama.gguf", 1 << 20));
+    GgufImport model = GgufImport::open(path);
+    fs::resize_file(path, fs::file_size(path) / 2);
+    std::size_t failed = 0;
+    for (std::size_t i = 0; i < model.tensors().size(); ++i) {
+        std::vector<std::byte> out(model.tensors()[i].bytes);
+        try {
+            model.read(i, out, 2);
+        } catch (const Error& error) {
+            CHECK(error.exit_code() == kExitBadInput);
+            ++failed;
+        }
+    }
+    CHECK(failed > 0);
+}
+
+}  // namespace
+}  // namespace stillroom::lm
