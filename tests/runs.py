@@ -165,6 +165,20 @@ def one_artifact_is_made_once_in_a_run(bench):
 
 
 @promise
+def an_entry_says_what_made_it_and_why_names_what_changed(bench):
+    bench.write("r.yaml", SIMPLE)
+    first = bench("run", "r.yaml", "--json").result["outputs"]["text"]
+    manifest = json.loads((pathlib.Path(first["path"]).parent / "manifest.json").read_text())
+    log = (bench.newest() / "logs/both/rank-0000.log").read_text()
+    opened = next(record for record in map(json.loads, log.splitlines()) if record["event"] == "plugin")
+    same(manifest["plugin"], f"toy {opened['version']}")
+    same(manifest["build"], opened["digest"])
+    bench("run", "r.yaml", "params.words=others", "--only", "words")
+    text = bench("why", "r.yaml", "upper", "params.words=others").text
+    assert "inputs.text: another report from words  " in text, text
+
+
+@promise
 def sub_recipes_are_reached_by_nested_names(bench):
     bench.write("inner.yaml", INNER)
     bench.write("outer.yaml", OUTER)

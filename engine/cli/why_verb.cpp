@@ -66,6 +66,19 @@ std::string value_text(const std::string& json) {
     return json.empty() ? "nothing" : escape_controls(shorten(json, kMost));
 }
 
+/// What became of a field. The digest of an artifact tells a reader nothing: who made it does.
+std::string change_text(const CheckedStage& stage, const FieldChange& change) {
+    for (const Input& input : stage.inputs) {
+        if (change.field != "inputs." + input.port || change.before.empty() || change.after.empty())
+            continue;
+        std::vector<std::string> makers;
+        for (const Feed& feed : input.feeds)
+            makers.push_back(feed.stage);
+        return fmt::format("another {} from {}", input.type, join(makers));
+    }
+    return value_text(change.before) + " -> " + value_text(change.after);
+}
+
 std::string why_text(const CheckedStage& stage,
                      const PlannedStage& planned,
                      const Comparison& comparison,
@@ -86,10 +99,9 @@ std::string why_text(const CheckedStage& stage,
                        comparison.stored->key,
                        escape_controls(comparison.stored->created));
     for (const FieldChange& change : comparison.changes)
-        out += fmt::format("  {}: {} -> {}{}\n",
+        out += fmt::format("  {}: {}{}\n",
                            escape_controls(change.field),
-                           value_text(change.before),
-                           value_text(change.after),
+                           change_text(stage, change),
                            place(field_place(stage, change.field)));
     if (comparison.changes.empty())
         out +=

@@ -48,6 +48,8 @@ struct Heard {
     std::vector<FileRecord> hashed;
     std::map<std::string, std::string> decided;
     std::string gate;
+    std::string plugin;  ///< name and version
+    std::string build;   ///< digest of the plugin's file
     bool saved = false;
     double seconds = 0;
     std::string text;  ///< of the first rank

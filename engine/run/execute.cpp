@@ -291,6 +291,10 @@ void Execution::listen(std::size_t task, Active& active) {
                 heard.bound[record.name] = {record.text, record.list};
             else if (record.event == "decided")
                 heard.decided[record.name] = record.text;
+            else if (record.event == "plugin") {
+                heard.plugin = record.name + " " + record.text;
+                heard.build = record.file.digest;
+            }
             else if (record.event == "gate")
                 heard.gate = record.text;
             else if (record.event == "text" && heard.text.size() <= kMostText)

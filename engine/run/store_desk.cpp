@@ -403,7 +403,8 @@ Made StoreDesk::publish(const PlannedJob& job,
     manifest.created = utc_now();
     manifest.seconds = heard.seconds;
     manifest.engine = options_.engine;
-    manifest.plugin = checked.type->plugin;
+    manifest.plugin = heard.plugin;
+    manifest.build = heard.build;
     manifest.machine = run_.request().machine;
     manifest.threads = std::max(1, options_.launch.cores);
     manifest.decided = heard.decided;
