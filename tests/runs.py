@@ -172,7 +172,7 @@ def an_entry_says_what_made_it_and_why_names_what_changed(bench):
     log = (bench.newest() / "logs/both/rank-0000.log").read_text()
     opened = next(record for record in map(json.loads, log.splitlines()) if record["event"] == "plugin")
     same(manifest["plugin"], f"toy {opened['version']}")
-    same(manifest["build"], opened["digest"])
+    same(manifest["build"], opened["build"])
     bench("run", "r.yaml", "params.words=others", "--only", "words")
     text = bench("why", "r.yaml", "upper", "params.words=others").text
     assert "inputs.text: another report from words  " in text, text
