@@ -46,11 +46,12 @@ HubSnapshot snapshot_of(const HubRequest& request,
             snapshot.files.push_back({snapshot.folder / file.path, file.size, ""});
     if (!request.source.pinned())
         snapshot.warnings.push_back(
-            fmt::format("{} is not pinned: '{}' is {} today; write {}@{} for the same files "
+            fmt::format("{} is not pinned: '{}' is {} today; hf:{}{}@{} names the same files "
                         "tomorrow",
                         request.source.told(),
                         request.source.revision,
                         commit,
+                        request.source.kind == RepoKind::dataset ? "datasets/" : "",
                         request.source.repo,
                         commit));
     return snapshot;

@@ -189,6 +189,7 @@ def transfers(rows):
     row("S4 cut nine times, with headway", ["fetch", PINNED], 0, faults=[Fault("cut", f"{get} {ONE}", 9, bytes=50_000)])
     row("S4 cut again and again, without", ["fetch", PINNED], 5, "cannot fetch", faults=[Fault("cut", get, 99, bytes=100)])
     row("S4 200 to a Range", ["fetch", PINNED], 0, faults=[Fault("cut", f"{get} {ONE}", bytes=70_000), Fault("no ranges", f"{get} {ONE}")])
+    rows.expect("it begins anew at once", sum(line.startswith("hub HEAD") and ONE in line for line, _ in rows.hub.seen) == 1, rows.lines())
     row("S4 another range", ["fetch", PINNED], 0, faults=[Fault("cut", f"{get} {ONE}", bytes=70_000), Fault("another range", f"{get} {ONE}", by=1)])
     row("S4 416", ["fetch", PINNED], 0, faults=[Fault("cut", f"{get} {ONE}", bytes=70_000), Fault("status", get, status=416)])
     row("S4 more than announced", ["fetch", PINNED], 5, "are announced, not", faults=[Fault("length", get, 99, by=5)])
@@ -204,6 +205,10 @@ def transfers(rows):
     row("another file midway", ["fetch", PINNED], 5, "became another file", faults=[Fault("another etag", "GET /org/tiny/resolve", 99, etag="b" * 40)])
     row("a signature that is too old", ["fetch", PINNED], 0, faults=[Fault("cut", f"{get} {ONE}", bytes=70_000), Fault("status", get, status=403)])
     rows.expect("what was there stays", ranges() == ["bytes=70000-"] * 2, rows.lines())
+    moved = [("Location", f"/moved/org/tiny/resolve/{COMMIT}/{ONE}")]
+    row("a redirect with a page of its own", ["fetch", PINNED], 0, faults=[
+        Fault("status", f"{get} /org {ONE}", status=302, headers=moved, body=b"<p>moved</p>" * 1000)])
+    rows.expect("it is followed", "cdn GET /moved/" in rows.lines(), rows.lines())
     row("redirects without end", ["fetch", PINNED], 5, "more than 5 redirects", faults=[
         Fault("status", "HEAD", 99, status=307, headers=[("Location", "/org/tiny/resolve/main/config.json")])])
     row("an etag that is a path", ["fetch", PINNED], 5, "no ETag that could name a file",

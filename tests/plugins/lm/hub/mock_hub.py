@@ -206,7 +206,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return self.send_file(data, headers + [("ETag", f'W/"{etag}"')], fault)
 
     def content(self, parts, fault):
-        repo, rest = self.repo(["models"] + parts)
+        repo, rest = self.repo(["models"] + parts[parts[0] == "moved":])
         if not repo or "/".join(rest[2:]) not in repo["files"]:
             return self.answer(404)
         return self.send_file(repo["files"]["/".join(rest[2:])], [("ETag", '"of-the-content-network"')], fault)
