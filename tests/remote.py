@@ -164,6 +164,7 @@ def main():
         row("unpinned is refused before anything is asked", ["check", url("/part.yaml", False)], 10, "not pinned", 0)
         row("offline and not cached", ["check", "--offline", url("/part.yaml")], 5, "offline mode is on", 0)
         row("offline by the Hub's variable", ["check", url("/part.yaml")], 5, "offline mode is on", 0, HF_HUB_OFFLINE="1")
+        row("offline by that of transformers", ["check", url("/part.yaml")], 5, "offline mode is on", 0, TRANSFORMERS_OFFLINE="1")
         row("pinned is fetched", ["check", url("/part.yaml")], 0, "", 1)
         row("and kept", ["check", url("/part.yaml")], 0, "", 0)
         row("offline and cached", ["check", "--offline", url("/part.yaml")], 0, "", 0)

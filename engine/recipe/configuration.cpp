@@ -143,6 +143,8 @@ bool is_offline(bool flag) {
     if (flag)
         return true;
     std::string value = environment("HF_HUB_OFFLINE");
+    if (value.empty())
+        value = environment("TRANSFORMERS_OFFLINE");
     std::transform(value.begin(), value.end(), value.begin(), [](char c) {
         return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
     });

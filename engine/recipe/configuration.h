@@ -34,8 +34,8 @@ STILLROOM_API Configuration read_configuration(Sources& sources,
                                                const ConfigurationFiles& files,
                                                Diagnostics& diagnostics);
 
-/// True if no connection may be opened: by the flag, or by HF_HUB_OFFLINE as the Hub's own tools
-/// read it (1, on, yes, true).
+/// True if no connection may be opened: by the flag, or by HF_HUB_OFFLINE (where that is
+/// empty, TRANSFORMERS_OFFLINE) as the Hub's own tools read it (1, on, yes, true).
 STILLROOM_API bool is_offline(bool flag);
 
 }  // namespace stillroom
