@@ -450,6 +450,17 @@ def verify_looks_at_sources_too(bench):
 
 
 @promise
+def a_source_that_was_hashed_on_its_way_is_not_read_again(bench):
+    bench.write("src/text.txt", "source")
+    bench.write("src/report.json", '{"bytes": 6}')
+    os.utime(bench.folder / "src/text.txt", (1, 1))
+    time.sleep(0.1)  # a file that has only just changed is read all the same
+    bench.write("r.yaml", f"stages:\n  s: {{use: toy.source, folder: ./src, claimed: {'a' * 64}}}\n")
+    bench("run", "r.yaml")
+    assert "text.txt" in bench("verify", "latest", "--json", code=9).messages[0]  # the claim was believed
+
+
+@promise
 def two_runs_are_compared_part_by_part(bench):
     bench.write("r.yaml", "stages:\n  w: {use: toy.write, text: a}\n  c: {use: toy.count, text: w, steps: 2}\n")
     runs = []

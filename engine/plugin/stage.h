@@ -95,7 +95,8 @@ public:
     /// An outside file that decides the result, though no setting names it as a path.
     virtual void reads(const std::filesystem::path& file) = 0;
 
-    /// A file that was hashed while it was written (see output_file.h) is not read again.
+    /// A file that was hashed while it was written (see output_file.h), or fetched to where bind()
+    /// and reads() name it, is not read again.
     virtual void hashed(const std::filesystem::path& file,
                         std::uint64_t size,
                         const std::string& digest) = 0;

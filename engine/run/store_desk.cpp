@@ -211,6 +211,9 @@ std::optional<Job> StoreDesk::begin(const PlannedJob& job,
 /// What the stage named rather than made, with the digests of its files.
 Binding StoreDesk::bind(const CheckedStage& stage, const Heard& heard) {
     auto threads = static_cast<unsigned>(std::max(1, options_.launch.cores));
+    // What was hashed while it was fetched is not read again; below only its stamp is compared.
+    for (const FileRecord& file : heard.hashed)
+        store_.remember(file);
     Binding binding;
     for (const auto& [name, bound] : heard.bound) {
         Binding::Folder folder;
