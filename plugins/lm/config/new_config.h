@@ -8,7 +8,8 @@
 
 namespace stillroom::lm {
 
-/// A model from few numbers; zeros and nothings are what the family's class assumes.
+/// A model from few numbers. Zeros and nothings are what the family's class assumes, but for two:
+/// as many KV heads as heads, and heads that fill hidden where that divides.
 struct NewModel {
     Family family = Family::llama;
     std::int64_t hidden = 0, layers = 0, heads = 0, kv_heads = 0, head_dim = 0, ffn = 0, vocab = 0;

@@ -61,7 +61,7 @@ void check_frequencies(const std::vector<float>& found, const std::vector<float>
     REQUIRE(found.size() == wanted.size());
     for (std::size_t i = 0; i < found.size(); ++i) {
         CAPTURE(i);
-        CHECK(std::abs(found[i] - wanted[i]) <= 3e-7F * wanted[i]);
+        CHECK(std::abs(found[i] - wanted[i]) <= 1.2e-7F * wanted[i]);
     }
 }
 
