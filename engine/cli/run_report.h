@@ -12,17 +12,25 @@ namespace stillroom::cli {
 
 inline constexpr const char* kOneStage = "stage";  ///< what `do` calls it
 
-/// What stages send as text, or sent when what is cached was made, which `do` prints on stdout.
+/// What stages send as text, or sent when what is cached was made, which `do` prints on stdout as
+/// it comes.
 class StageTexts final : public Observer {
 public:
-    explicit StageTexts(const Store& store) : store_(store) {}
+    /// With `prints` false nothing is written.
+    StageTexts(const Store& store, bool prints);
     void heard(const StageRef& stage, int rank, const Record& record) override;
     void cached(const StageRef& stage, const PlannedStage& planned) override;
-    const std::string& text() const { return text_; }
+
+    /// What stdout did not take, so that whoever writes it last says why.
+    const std::string& unwritten() const { return unwritten_; }
 
 private:
+    void put(std::string_view text);
+
     const Store& store_;
-    std::string text_;
+    bool prints_;
+    bool terminal_;
+    std::string unwritten_;
 };
 
 /// The result of --json, and a problem for each stage that failed, at the place of the setting at

@@ -351,6 +351,8 @@ void RunSession::carry_out(const RunFolder& folder) {
     seen.quiet = command_.line.has("--quiet");
     seen.verbose = static_cast<int>(command_.line.count("--verbose"));
     seen.log_every = log_every_;
+    bool prints_texts = folder.request().verb == "do" && !command_.json();
+    seen.texts = prints_texts && ::isatty(STDOUT_FILENO) == 1 && ::isatty(STDERR_FILENO) == 1;
     ExecuteOptions options;
     options.capacity = {launch_.cores, launch_.devices, launch_.memory};
     options.keep_going = keeps_going(folder.request());
@@ -371,7 +373,7 @@ void RunSession::carry_out(const RunFolder& folder) {
 
     Journal journal(folder, jobs_);
     std::unique_ptr<RunView> view = make_run_view(seen, jobs_);
-    StageTexts stage_texts(*store_);
+    StageTexts stage_texts(*store_, prints_texts);
     Observers observers;
     observers.add(journal);
     observers.add(*view);
@@ -385,8 +387,8 @@ void RunSession::carry_out(const RunFolder& folder) {
     journal.run_ended(outcome.exit_code);
     report_run(command_, folder, jobs_, outcome, swept_);
     view->last_lines(outcome, folder.path());
-    if (folder.request().verb == "do" && !command_.json())
-        command_.text = stage_texts.text();
+    if (prints_texts)
+        command_.text = stage_texts.unwritten();
 }
 
 }  // namespace stillroom::cli
