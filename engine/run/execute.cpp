@@ -294,8 +294,7 @@ void Execution::listen(std::size_t task, Active& active) {
             else if (record.event == "plugin") {
                 heard.plugin = record.name + " " + record.text;
                 heard.build = record.file.digest;
-            }
-            else if (record.event == "gate")
+            } else if (record.event == "gate")
                 heard.gate = record.text;
             else if (record.event == "text" && heard.text.size() <= kMostText)
                 heard.text += record.text;
