@@ -8,6 +8,7 @@
 
 #include <doctest/doctest.h>
 #include <fmt/format.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -196,6 +197,35 @@ TEST_CASE("a save that fails leaves the older one as it was, and nothing of its 
     ListeningContext context;
     CHECK(refusal_of([&] { save_tensors(context, folder / "x", broken, {}); }) == "6: broken");
     CHECK_FALSE(fs::exists(folder / "x"));
+}
+
+TEST_CASE("a folder whose shards were renamed in part is refused, never taken for a model") {
+    TemporaryFolder folder;
+    fs::path out = folder / "out";
+    save_model(out, abc(), limit(6));
+    // The second one cannot get its name.
+    fs::remove(out / "model-00002-of-00002.safetensors");
+    folder.write("out/model-00002-of-00002.safetensors/x", "");
+    std::vector<NewTensor> other = {made("a", "xxxx"), made("b", "yyyy"), made("c", "zz")};
+    CHECK(refusal_of([&] { save_model(out, other, limit(6)); }).starts_with("4: cannot write "));
+    CHECK(names_in(out) == "model-00001-of-00002.safetensors model-00002-of-00002.safetensors");
+    CHECK(refusal_of([&] { TensorFolder::open(out); }).starts_with("3: "));
+}
+
+TEST_CASE("a tensor of another file system is copied too") {
+    TemporaryFolder folder;
+    int fd = ::memfd_create("in", 0);
+    REQUIRE(fd >= 0);
+    std::string text(5'000'000, '\0');
+    for (std::size_t i = 0; i < text.size(); ++i)
+        text[i] = static_cast<char>(i % 251);
+    std::string header = R"({"a":{"dtype":"U8","shape":[5000000],"data_offsets":[0,5000000]}})";
+    std::string whole = safetensors_text(header, text);
+    REQUIRE(::write(fd, whole.data(), whole.size()) == static_cast<ssize_t>(whole.size()));
+    TensorFile in = TensorFile::open("/proc/self/fd/" + std::to_string(fd));
+    save_model(folder / "out", {unchanged({&in, &in.at("a")})}, {});
+    CHECK(text_of(TensorFolder::open(folder / "out").at("a").bytes()) == text);
+    ::close(fd);
 }
 
 TEST_CASE("a tensor that is given more or fewer bytes than it has is a fault of ours") {
