@@ -93,6 +93,8 @@ private:
     ConfigValue value(int depth) {
         if (depth > ConfigText::kDeepest)
             refuse(fmt::format("nested deeper than {}", ConfigText::kDeepest));
+        if (++values_ > ConfigText::kMostValues)
+            refuse(fmt::format("over {} values", ConfigText::kMostValues));
         skip_blanks();
         ConfigValue out;
         out.begin = at_;
@@ -281,7 +283,7 @@ private:
 
     std::string_view text_;
     const std::string& name_;
-    std::size_t at_ = 0;
+    std::size_t at_ = 0, values_ = 0;
 };
 
 }  // namespace

@@ -49,10 +49,11 @@ class STILLROOM_API ConfigText {
 public:
     static constexpr std::size_t kLimit = std::size_t{16} << 20;
     static constexpr int kDeepest = 256;
+    static constexpr std::size_t kMostValues = 500'000;  ///< of some 130 bytes each, when read
 
     /// JSON with Python's NaN, Infinity and -Infinity, a map outermost. Throws Error (exit 3) with
-    /// line and column, also for a text over kLimit, nested deeper than kDeepest, a key that stands
-    /// twice. `name` is the file's, for messages.
+    /// line and column, also for a text over a limit above, and a key that stands twice. `name` is
+    /// the file's, for messages.
     static ConfigText parse(std::string text, std::string name);
 
     const std::string& text() const { return text_; }

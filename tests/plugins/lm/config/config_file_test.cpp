@@ -180,6 +180,18 @@ TEST_CASE("a window without a size, or one that the class does not read, is refu
           "layers of type 'mamba' are not supported");
 }
 
+TEST_CASE("a config.json that is not there, or no file, is a bad input by its path") {
+    for (const char* path : {"/nowhere/config.json", "/", "/dev/null"}) {
+        try {
+            ConfigFile::read(path);
+            FAIL("accepted");
+        } catch (const Error& error) {
+            CHECK(error.exit_code() == kExitBadInput);
+            CHECK(std::string(error.what()).find(path) != std::string::npos);
+        }
+    }
+}
+
 TEST_CASE("M12: hooks are listed, and go without a trace") {
     ConfigFile file = parse(llama({{"auto_map", R"({"AutoModel": "evil.Model"})"},
                                    {"custom_pipelines", "{}"},

@@ -141,6 +141,10 @@ TEST_CASE("what is no JSON is refused at its line and column") {
     CHECK(refusal("{a: 1}").ends_with("expected a key in quotes"));
     CHECK(refusal("{\"a\": nul}").ends_with("expected a value"));
     CHECK(refusal("{\"a\":" + std::string(300, '[')).ends_with("nested deeper than 256"));
+    std::string many = "{\"a\": [1";
+    for (int i = 0; i < 500'000; ++i)
+        many += ",1";
+    CHECK(refusal(many).ends_with("over 500000 values"));
     CHECK(
         refusal(std::string(ConfigText::kLimit + 1, ' ')).ends_with("over the limit of 16777216"));
 }

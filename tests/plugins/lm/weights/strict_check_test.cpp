@@ -2,8 +2,11 @@
 
 #include "engine/base/error.h"
 #include "plugins/lm/config/new_config.h"
+#include "tests/engine/temporary_folder.h"
+#include "tests/plugins/lm/weights/tensor_text.h"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 namespace stillroom::lm {
 namespace {
@@ -112,6 +115,48 @@ TEST_CASE("a head is there if and only if it is not the embedding") {
     CHECK(refusal(small(true), found) ==
           "m/a.safetensors: lm_head.weight is [33, 8]: the head of a tied model is its embedding, "
           "[32, 8]");
+}
+
+/// A file of the table's tensors in bf16, each filled with its byte, and a head filled with `head`.
+std::string file_of(const WeightTable& table, char head) {
+    std::string header = "{", data;
+    auto add = [&](std::string_view name, const Shape& shape, char byte) {
+        std::size_t begin = data.size();
+        data.append(static_cast<std::size_t>(2 * elements(shape)), byte);
+        header += fmt::format(R"({}"{}":{{"dtype":"BF16","shape":{},"data_offsets":[{},{}]}})",
+                              begin == 0 ? "" : ",",
+                              name,
+                              to_string(shape),
+                              begin,
+                              data.size());
+    };
+    for (const Weight& weight : table)
+        add(weight.name, weight.shape(), 'e');
+    add("lm_head.weight", {32, 8}, head);
+    header += "}";
+    header.resize((header.size() + 7) / 8 * 8, ' ');
+    return safetensors_text(header, data);
+}
+
+TEST_CASE("a head in a tied folder is its embedding byte for byte, or refused") {
+    TemporaryFolder folder;
+    ModelConfig model = small(true);
+    WeightTable table = weight_table(model);
+    folder.write("model.safetensors", file_of(table, 'e'));
+    TensorFolder same = TensorFolder::open(folder.path());
+    CHECK(strict_check(model, table, same).has_tied_head);
+    check_tied_head(model, same);
+    folder.write("model.safetensors", file_of(table, 'f'));
+    TensorFolder other = TensorFolder::open(folder.path());
+    CHECK(strict_check(model, table, other).has_tied_head);
+    std::string said;
+    try {
+        check_tied_head(model, other);
+    } catch (const Error& error) {
+        CHECK(error.exit_code() == kExitBadInput);
+        said = error.what();
+    }
+    CHECK(said.ends_with("lm_head.weight is not the embedding, but tie_word_embeddings is true"));
 }
 
 TEST_CASE("what models carry besides is passed over, and said") {
