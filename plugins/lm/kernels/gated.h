@@ -1,0 +1,20 @@
+#pragma once
+
+#include "engine/base/api.h"
+#include "plugins/lm/kernels/vectors.h"
+
+namespace stillroom::lm {
+
+enum class Gate : std::uint8_t { silu, gelu_tanh };
+
+/// out = gate(a)·b, the gate rounded to the element type before it is multiplied. `out` may be
+/// either input.
+STILLROOM_API void gated(
+    Tier tier, Gate gate, const float* a, const float* b, float* out, std::size_t count);
+STILLROOM_API void gated(
+    Tier tier, Gate gate, const Bf16* a, const Bf16* b, Bf16* out, std::size_t count);
+
+/// Its twin: one element, in double.
+STILLROOM_API float gated_plain(Gate gate, float a, float b);
+
+}  // namespace stillroom::lm
