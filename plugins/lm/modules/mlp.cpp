@@ -1,37 +1,70 @@
 #include "plugins/lm/modules/mlp.h"
 
-#include "engine/base/error.h"
+#include "plugins/lm/kernels/gated.h"
+#include "plugins/lm/modules/fused.h"
 
-#include <ATen/ops/linear.h>
+#include <ATen/Parallel.h>
+#include <ATen/ops/gelu.h>
+#include <ATen/ops/relu.h>
 #include <ATen/ops/silu.h>
-#include <fmt/format.h>
 
 namespace stillroom::lm {
 namespace {
 
-void expect_shape(const char* name, const at::Tensor& weight, int64_t rows, int64_t columns) {
-    if (weight.dim() == 2 && weight.size(0) == rows && weight.size(1) == columns)
-        return;
-    std::string shape = weight.dim() == 2 ? fmt::format("{} x {}", weight.size(0), weight.size(1))
-                                          : fmt::format("of {} dimensions", weight.dim());
-    throw Error({}, fmt::format("'{}' is {}, expected {} x {}", name, shape, rows, columns))
-        .exit_code(kExitBadInput);
+at::Tensor activated(const at::Tensor& x, Activation activation) {
+    switch (activation) {
+        case Activation::silu:
+            return at::silu(x);
+        case Activation::gelu_tanh:
+            return at::gelu(x, "tanh");
+        case Activation::gelu:
+            return at::gelu(x);
+        case Activation::relu_squared:
+            break;
+    }
+    return at::relu(x).square();
+}
+
+template <class Element>
+void gate_into(Tier tier, Gate gate, const at::Tensor& into, const at::Tensor& up) {
+    at::parallel_for(0, up.numel(), 16384, [&](std::int64_t begin, std::int64_t end) {
+        Element* out = mutable_elements_of<Element>(into) + begin;
+        gated(tier,
+              gate,
+              out,
+              elements_of<Element>(up) + begin,
+              out,
+              static_cast<std::size_t>(end - begin));
+    });
+}
+
+/// act(gate)·up; the gate is the caller's own and may be overwritten.
+at::Tensor gated_middle(const at::Tensor& gate_TF, const at::Tensor& up_TF, Activation activation) {
+    bool known = activation == Activation::silu || activation == Activation::gelu_tanh;
+    std::optional<FusedTier> fused = fused_tier({&gate_TF, &up_TF});
+    if (!known || !fused)
+        return activated(gate_TF, activation).mul(up_TF);
+    Gate gate = activation == Activation::silu ? Gate::silu : Gate::gelu_tanh;
+    if (fused->halves)
+        gate_into<Bf16>(fused->tier, gate, gate_TF, up_TF);
+    else
+        gate_into<float>(fused->tier, gate, gate_TF, up_TF);
+    return gate_TF;
 }
 
 }  // namespace
 
-at::Tensor mlp(const at::Tensor& x_BTD, const MlpWeights& weights) {
-    if (x_BTD.dim() == 0 || weights.gate_FD.dim() != 2)
-        throw Error({}, "the feed-forward takes an input of hidden states and matrices as weights")
-            .exit_code(kExitBadInput);
-    int64_t hidden = x_BTD.size(-1);
-    int64_t width = weights.gate_FD.size(0);
-    expect_shape("gate_proj.weight", weights.gate_FD, width, hidden);
-    expect_shape("up_proj.weight", weights.up_FD, width, hidden);
-    expect_shape("down_proj.weight", weights.down_DF, hidden, width);
-
-    at::Tensor gated_BTF = at::silu(at::linear(x_BTD, weights.gate_FD));
-    return at::linear(gated_BTF.mul(at::linear(x_BTD, weights.up_FD)), weights.down_DF);
+at::Tensor mlp(const at::Tensor& x_TD,
+               const MlpWeights& weights,
+               Activation activation,
+               const std::function<void(const at::Tensor&)>& see_middle) {
+    at::Tensor up_TF = linear(x_TD, weights.up_proj);
+    at::Tensor middle_TF = weights.gate_proj.weight.defined()
+                               ? gated_middle(linear(x_TD, weights.gate_proj), up_TF, activation)
+                               : activated(up_TF, activation);
+    if (see_middle)
+        see_middle(middle_TF);
+    return linear(middle_TF, weights.down_proj);
 }
 
 }  // namespace stillroom::lm

@@ -1,21 +1,26 @@
 #pragma once
 
-#include "engine/base/api.h"
+#include "plugins/lm/config/model_config.h"
+#include "plugins/lm/modules/linear.h"
 
-#include <ATen/core/Tensor.h>
+#include <functional>
 
 namespace stillroom::lm {
 
-// B batch, T tokens, D hidden, F feed-forward width
+// T tokens, D hidden, F feed-forward width
 
-/// The weights of one gated feed-forward, named and laid out as in a Hugging Face checkpoint.
+/// The weights of one feed-forward, named as in a Hugging Face checkpoint.
 struct MlpWeights {
-    at::Tensor gate_FD;
-    at::Tensor up_FD;
-    at::Tensor down_DF;
+    Linear gate_proj;  ///< undefined where the family has no gate
+    Linear up_proj;
+    Linear down_proj;
 };
 
-/// down(silu(gate(x)) * up(x)). Throws Error where the shapes do not fit.
-STILLROOM_API at::Tensor mlp(const at::Tensor& x_BTD, const MlpWeights& weights);
+/// down(act(gate(x))·up(x)), without a gate down(act(up(x))). `see_middle` is shown what down_proj
+/// takes, [T, F].
+STILLROOM_API at::Tensor mlp(const at::Tensor& x_TD,
+                             const MlpWeights& weights,
+                             Activation activation,
+                             const std::function<void(const at::Tensor&)>& see_middle = {});
 
 }  // namespace stillroom::lm

@@ -1,0 +1,25 @@
+#pragma once
+
+#include "engine/base/api.h"
+
+#include <c10/core/Device.h>
+#include <c10/core/ScalarType.h>
+
+#include <string>
+#include <string_view>
+
+namespace stillroom::lm {
+
+/// `auto`, `cpu`, `cuda` or `cuda:N`. `auto` is the first CUDA device where there is one that
+/// works. CUDA's libraries are opened here, and only for a device that asks for them. Throws Error:
+/// exit 2 for another text, exit 4 where there is no such device.
+STILLROOM_API at::Device compute_device(std::string_view text);
+
+/// `auto`, or a type as config.json spells it. `auto` is bf16, but fp32 on a CPU whose matrix units
+/// are not made for bf16. Throws Error (exit 2) for another text.
+STILLROOM_API at::ScalarType compute_type(std::string_view text, at::Device device);
+
+/// The CPU multiplies bf16 tiles (AMX), and the system lets programs use them.
+STILLROOM_API bool cpu_multiplies_bf16();
+
+}  // namespace stillroom::lm

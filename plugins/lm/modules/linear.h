@@ -1,0 +1,17 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+namespace stillroom::lm {
+
+/// A matrix product's weights as a checkpoint has them, [out, in]. Either may be a leading slice of
+/// a wider tensor: products take a row stride.
+struct Linear {
+    at::Tensor weight;
+    at::Tensor bias;  ///< undefined where the family has none
+};
+
+/// x·weightᵀ + bias.
+at::Tensor linear(const at::Tensor& x, const Linear& weights);
+
+}  // namespace stillroom::lm

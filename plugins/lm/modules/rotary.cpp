@@ -1,0 +1,103 @@
+#include "plugins/lm/modules/rotary.h"
+
+#include "engine/base/error.h"
+#include "plugins/lm/config/rope.h"
+#include "plugins/lm/kernels/rotate.h"
+#include "plugins/lm/modules/fused.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/from_blob.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace stillroom::lm {
+namespace {
+
+/// The turns at positions [begin, end) of a text that ends there.
+Turns turns_at(const Rope& rope,
+               std::int64_t begin,
+               std::int64_t end,
+               const at::TensorOptions& options) {
+    std::vector<float> inverse = inverse_frequencies(rope, end);
+    at::Tensor inverse_R = at::from_blob(inverse.data(), {std::ssize(inverse)}, at::kFloat);
+    at::Tensor position_T = at::arange(begin, end, at::kFloat);
+    at::Tensor angle_TR = position_T.unsqueeze(1) * inverse_R;
+    return {.cos_TR = (angle_TR.cos() * rope.attention_factor).to(options),
+            .sin_TR = (angle_TR.sin() * rope.attention_factor).to(options)};
+}
+
+template <class Element>
+void rotate_into(Tier tier, const at::Tensor& out, const at::Tensor& x_THK, const Turns& turns) {
+    std::int64_t row = x_THK.size(1) * x_THK.size(2), half = turns.cos_TR.size(1);
+    HeadShape shape{.heads = static_cast<std::size_t>(x_THK.size(1)),
+                    .dim = static_cast<std::size_t>(x_THK.size(2)),
+                    .half = static_cast<std::size_t>(half)};
+    std::int64_t grain = std::max<std::int64_t>(1, 16384 / row);
+    at::parallel_for(0, x_THK.size(0), grain, [&](std::int64_t begin, std::int64_t end) {
+        rotate_heads(tier,
+                     shape,
+                     elements_of<Element>(x_THK) + begin * row,
+                     elements_of<Element>(turns.cos_TR) + begin * half,
+                     elements_of<Element>(turns.sin_TR) + begin * half,
+                     mutable_elements_of<Element>(out) + begin * row,
+                     static_cast<std::size_t>(end - begin));
+    });
+}
+
+}  // namespace
+
+bool bends_by_length(const Rope& rope, std::int64_t length) {
+    return rope.scaling == RopeScaling::dynamic && length > rope.original_length;
+}
+
+Turns turns_of(const Rope& rope, const Batch& batch, const at::TensorOptions& options) {
+    bool one_start = batch.even() && batch.caches.empty();
+    std::vector<at::Tensor> cos, sin;
+    Turns turns;
+    for (std::size_t i = 0; i < batch.lengths.size(); i++) {
+        std::int64_t begin = batch.start(i), end = begin + batch.lengths[i];
+        if (i > 0 && one_start) {
+            cos.push_back(cos.front());
+            sin.push_back(sin.front());
+            continue;
+        }
+        if (begin > 0 && bends_by_length(rope, end))
+            throw Error(
+                {},
+                fmt::format("a text of {} tokens bends all angles of this model, which knows "
+                            "{}: it cannot go on from a cache",
+                            end,
+                            rope.original_length));
+        Turns part = turns_at(rope, begin, end, options);
+        cos.push_back(part.cos_TR);
+        sin.push_back(part.sin_TR);
+    }
+    turns.cos_TR = cos.size() == 1 ? cos.front() : at::cat(cos, 0);
+    turns.sin_TR = sin.size() == 1 ? sin.front() : at::cat(sin, 0);
+    return turns;
+}
+
+at::Tensor rotate(const at::Tensor& x_THK, const Turns& turns) {
+    if (std::optional<FusedTier> fused = fused_tier({&x_THK, &turns.cos_TR, &turns.sin_TR})) {
+        at::Tensor out = at::empty_like(x_THK);
+        if (fused->halves)
+            rotate_into<Bf16>(fused->tier, out, x_THK, turns);
+        else
+            rotate_into<float>(fused->tier, out, x_THK, turns);
+        return out;
+    }
+    std::int64_t half = turns.cos_TR.size(1), rest = x_THK.size(2) - 2 * half;
+    at::Tensor cos = turns.cos_TR.unsqueeze(1), sin = turns.sin_TR.unsqueeze(1);
+    at::Tensor first = x_THK.narrow(2, 0, half), second = x_THK.narrow(2, half, half);
+    std::vector<at::Tensor> parts = {first * cos - second * sin, second * cos + first * sin};
+    if (rest > 0)
+        parts.push_back(x_THK.narrow(2, 2 * half, rest));
+    return at::cat(parts, 2);
+}
+
+}  // namespace stillroom::lm
