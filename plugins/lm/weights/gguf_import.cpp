@@ -12,6 +12,7 @@
 #include <atomic>
 #include <cstring>
 #include <exception>
+#include <memory>
 #include <mutex>
 #include <set>
 #include <thread>
@@ -206,6 +207,18 @@ NumberCounts GgufImport::read(std::size_t tensor,
         counts += some;
     });
     return counts;
+}
+
+std::vector<NewTensor> GgufImport::new_tensors(unsigned threads, NumberCounts& counts) const {
+    auto buffer = std::make_shared<std::vector<std::byte>>();
+    std::vector<NewTensor> out;
+    for (std::size_t i = 0; i < tensors_.size(); ++i)
+        out.push_back({tensors_[i], {}, [this, i, threads, buffer, &counts](const WriteBytes& put) {
+                           buffer->resize(tensors_[i].bytes);
+                           counts += read(i, *buffer, threads);
+                           put(*buffer);
+                       }});
+    return out;
 }
 
 }  // namespace stillroom::lm

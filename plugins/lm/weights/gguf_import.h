@@ -5,6 +5,7 @@
 #include "plugins/lm/weights/convert.h"
 #include "plugins/lm/weights/gguf.h"
 #include "plugins/lm/weights/tensor.h"
+#include "plugins/lm/weights/tensor_writer.h"
 #include "plugins/lm/weights/weight_table.h"
 
 #include <cstddef>
@@ -22,10 +23,7 @@ namespace stillroom::lm {
 ///
 ///     GgufImport model = GgufImport::open(path, Dtype::bf16);
 ///     for (const GgufImport::SmallFile& file : model.files()) write(file.name, file.text);
-///     for (std::size_t i = 0; i < model.tensors().size(); ++i) {
-///         buffer.resize(model.tensors()[i].bytes);
-///         counts += model.read(i, buffer, threads);
-///     }
+///     save_model(folder, model.new_tensors(threads, counts), options);
 class STILLROOM_API GgufImport {
 public:
     struct SmallFile {
@@ -47,6 +45,10 @@ public:
     /// One tensor's bytes, converted on up to `threads` threads. What no weight should be is
     /// counted, and written as it is. Any thread may ask, several at once.
     NumberCounts read(std::size_t tensor, std::span<std::byte> into, unsigned threads) const;
+
+    /// All of them for save_model(): each is converted when its turn comes, into one buffer that
+    /// they share. They look at this object and at `counts`, which both stay where they are.
+    std::vector<NewTensor> new_tensors(unsigned threads, NumberCounts& counts) const;
 
 private:
     GgufImport(GgufFile file, ModelConfig model, const WeightTable& table, Dtype dtype);

@@ -2,6 +2,9 @@
 
 #include "engine/base/digest.h"
 #include "engine/base/json_value.h"
+#include "plugins/lm/config/config_file.h"
+#include "plugins/lm/weights/strict_check.h"
+#include "plugins/lm/weights/tensor_folder.h"
 #include "tests/plugins/lm/weights/gguf_altered.h"
 
 #include <doctest/doctest.h>
@@ -123,6 +126,28 @@ TEST_CASE("each family's own numbers come out of its keys") {
     CHECK(nemotron.activation == Activation::relu_squared);
     CHECK_FALSE(nemotron.gated);
     CHECK(nemotron.layers[0].attention->rope.rotary_dim == 8);
+}
+
+TEST_CASE("a folder written from a GGUF file passes the checks of any model folder") {
+    for (const char* name : {"llama", "qwen2", "gemma3", "nemotron"}) {
+        CAPTURE(name);
+        GgufImport model = GgufImport::open(kGgufModels / (std::string(name) + ".gguf"));
+        TemporaryFolder folder;
+        NumberCounts counts;
+        save_model(folder / "model", model.new_tensors(2, counts), {});
+        CHECK_FALSE(counts.any());
+        for (const GgufImport::SmallFile& file : model.files())
+            folder.write("model/" + file.name, file.text);
+        ConfigFile config = ConfigFile::read(folder / "model/config.json");
+        CHECK(config.model() == model.model());
+        TensorFolder tensors = TensorFolder::open(folder / "model");
+        strict_check(config.model(), weight_table(config.model()), tensors);
+        for (std::size_t i = 0; i < model.tensors().size(); ++i) {
+            FolderTensor tensor = tensors.at(model.tensors()[i].name);
+            std::span<const std::byte> bytes = tensor.file->bytes(*tensor.info);
+            CHECK(std::vector(bytes.begin(), bytes.end()) == read_tensor(model, i, 1));
+        }
+    }
 }
 
 TEST_CASE("M17: what a folder could not hold is refused by name") {
