@@ -1,7 +1,7 @@
 #include "plugins/lm/weights/gguf_import.h"
 
+#include "engine/base/error.h"
 #include "engine/base/json.h"
-#include "plugins/lm/config/new_config.h"
 #include "plugins/lm/weights/gguf_model.h"
 #include "plugins/lm/weights/gguf_tokenizer.h"
 #include "plugins/lm/weights/quantized.h"
@@ -97,12 +97,18 @@ GgufImport::GgufImport(GgufFile file, ModelConfig model, const WeightTable& tabl
         file_.refuse(fmt::format("it has {} tokens, and 'token_embd.weight' {} rows",
                                  vocabulary.tokens.size(),
                                  model_.vocab));
-    files_.push_back({"config.json", config_json(model_, vocabulary.special)});
+    files_.push_back({"config.json", config_text(vocabulary.special)});
     files_.push_back({"generation_config.json", generation_config(vocabulary.special)});
     files_.push_back({"special_tokens_map.json", gguf_special_tokens_text(vocabulary)});
     files_.push_back({"tokenizer.json", gguf_tokenizer_text(file_, vocabulary)});
     files_.push_back({"tokenizer_config.json",
                       gguf_tokenizer_config_text(file_, vocabulary, model_.max_positions)});
+}
+
+std::string GgufImport::config_text(const TokenIds& special) const try {
+    return config_json(model_, special);
+} catch (const Error& error) {  // a model that no stock class of transformers is
+    file_.refuse(error.what(), error.hint_text());
 }
 
 void GgufImport::match(const WeightTable& table) {
@@ -210,14 +216,19 @@ NumberCounts GgufImport::read(std::size_t tensor,
 }
 
 std::vector<NewTensor> GgufImport::new_tensors(unsigned threads, NumberCounts& counts) const {
+    std::uint64_t largest = 0;
+    for (const TensorInfo& info : tensors_)
+        largest = std::max(largest, info.bytes);
     auto buffer = std::make_shared<std::vector<std::byte>>();
     std::vector<NewTensor> out;
     for (std::size_t i = 0; i < tensors_.size(); ++i)
-        out.push_back({tensors_[i], {}, [this, i, threads, buffer, &counts](const WriteBytes& put) {
-                           buffer->resize(tensors_[i].bytes);
-                           counts += read(i, *buffer, threads);
-                           put(*buffer);
-                       }});
+        out.push_back(
+            {tensors_[i], {}, [this, i, threads, largest, buffer, &counts](const WriteBytes& put) {
+                 buffer->resize(largest);
+                 std::span<std::byte> bytes = std::span(*buffer).first(tensors_[i].bytes);
+                 counts += read(i, bytes, threads);
+                 put(bytes);
+             }});
     return out;
 }
 

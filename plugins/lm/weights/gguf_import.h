@@ -2,6 +2,7 @@
 
 #include "engine/base/api.h"
 #include "plugins/lm/config/model_config.h"
+#include "plugins/lm/config/new_config.h"
 #include "plugins/lm/weights/convert.h"
 #include "plugins/lm/weights/gguf.h"
 #include "plugins/lm/weights/tensor.h"
@@ -61,6 +62,7 @@ private:
     };
 
     void match(const WeightTable& table);
+    std::string config_text(const TokenIds& special) const;
     NumberCounts read_rows(const Source& source,
                            std::int64_t first,
                            std::int64_t count,

@@ -4,6 +4,8 @@
 
 #include <array>
 #include <charconv>
+#include <cmath>
+#include <limits>
 
 namespace stillroom::lm {
 
@@ -94,6 +96,8 @@ void GgufKeys::refuse_unread() const {
 }
 
 double shortest_decimal(double value) {
+    if (!(std::abs(value) <= std::numeric_limits<float>::max()))
+        return value;
     std::array<char, 32> text;
     char* end =
         std::to_chars(text.data(), text.data() + text.size(), static_cast<float>(value)).ptr;

@@ -45,7 +45,7 @@ private:
 };
 
 /// The decimal with the fewest digits whose fp32 is that of `value`: a number as it was before it
-/// was stored as fp32.
+/// was stored as fp32. What no fp32 can be stays as it is.
 double shortest_decimal(double value);
 
 }  // namespace stillroom::lm

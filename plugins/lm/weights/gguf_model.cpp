@@ -86,7 +86,7 @@ private:
     void head_size() {
         std::int64_t dims =
             keys_.integer("attention.key_length").value_or(numbers_.hidden / numbers_.heads);
-        if (dims < 1 || dims * numbers_.heads > kMostWidth)
+        if (dims < 1 || dims > kMostWidth / numbers_.heads)
             file_.refuse(fmt::format("{} heads of {} dims: together they have 1 to {}",
                                      numbers_.heads,
                                      dims,
@@ -152,6 +152,9 @@ private:
             windowed = Rope{.theta = traits_.local_theta, .rotary_dim = rotary_};
             if (std::optional<double> theta = keys_.number("rope.freq_base_swa"))
                 windowed.theta = shortest_decimal(*theta);
+            if (!std::isfinite(windowed.theta) || windowed.theta <= 1)
+                file_.refuse(
+                    fmt::format("{} is {}", keys_.name("rope.freq_base_swa"), windowed.theta));
         }
         std::vector<bool> has_window = windows(model);
         for (std::size_t i = 0; i < model.layers.size(); ++i) {
