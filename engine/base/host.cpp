@@ -30,28 +30,15 @@ bool has_amx() {
            keeps_tiles();
 }
 
-// The levels of the psABI by their instructions: clang 14 knows no level by its name.
-bool has_level_2() {
-    return __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("ssse3") &&
-           __builtin_cpu_supports("popcnt");
-}
-
-bool has_level_3() {
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
-           __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("fma");
-}
-
-bool has_level_4() {
-    return has_level_3() && __builtin_cpu_supports("avx512f") &&
-           __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd") &&
-           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-}
-
 std::string read_machine_class() {
     __builtin_cpu_init();
     std::string name = "x86-64";
-    if (has_level_2())
-        name += has_level_4() ? "-v4" : has_level_3() ? "-v3" : "-v2";
+    if (__builtin_cpu_supports("x86-64-v4"))
+        name += "-v4";
+    else if (__builtin_cpu_supports("x86-64-v3"))
+        name += "-v3";
+    else if (__builtin_cpu_supports("x86-64-v2"))
+        name += "-v2";
     return has_amx() ? name + "+amx" : name;
 }
 #else

@@ -2,11 +2,9 @@
 
 #include "engine/base/json.h"
 #include "engine/base/text.h"
-#include "engine/cli/terminal.h"
 #include "engine/schema/catalog.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <map>
@@ -147,44 +145,19 @@ void write_node(std::string& text, const Node& node, const Sources& sources, int
     }
 }
 
-/// A model may have written it: lines and tabs are obeyed, nothing else.
-std::string shown_on_terminal(std::string_view text) {
-    std::string out;
-    while (!text.empty()) {
-        std::size_t end = std::min(text.find_first_of("\n\t"), text.size());
-        out += escape_controls(text.substr(0, end));
-        out += text.substr(end, 1);
-        text.remove_prefix(std::min(end + 1, text.size()));
-    }
-    return out;
-}
-
 }  // namespace
-
-StageTexts::StageTexts(const Store& store, bool prints)
-    : store_(store),
-      prints_(prints),
-      terminal_(::isatty(STDOUT_FILENO) == 1) {}
-
-void StageTexts::put(std::string_view text) {
-    if (!prints_)
-        return;
-    if (unwritten_.empty() && write_stdout(terminal_ ? shown_on_terminal(text) : text).empty())
-        return;
-    unwritten_ += text;
-}
 
 void StageTexts::cached(const StageRef&, const PlannedStage& planned) {
     std::vector<Damage> ignored;
     if (planned.key.empty())
         return;
     if (std::optional<Manifest> entry = store_.find(planned.key, Verify::sizes, ignored))
-        put(entry->text);
+        text_ += entry->text;
 }
 
 void StageTexts::heard(const StageRef&, int rank, const Record& record) {
     if (rank == 0 && record.event == "text")
-        put(record.text);
+        text_ += record.text;
 }
 
 std::string with_origins(const Node& root, const Sources& sources) {

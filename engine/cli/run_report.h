@@ -12,25 +12,17 @@ namespace stillroom::cli {
 
 inline constexpr const char* kOneStage = "stage";  ///< what `do` calls it
 
-/// What stages send as text, or sent when what is cached was made, which `do` prints on stdout as
-/// it comes.
+/// What stages send as text, or sent when what is cached was made, which `do` prints on stdout.
 class StageTexts final : public Observer {
 public:
-    /// With `prints` false nothing is written.
-    StageTexts(const Store& store, bool prints);
+    explicit StageTexts(const Store& store) : store_(store) {}
     void heard(const StageRef& stage, int rank, const Record& record) override;
     void cached(const StageRef& stage, const PlannedStage& planned) override;
-
-    /// What stdout did not take, so that whoever writes it last says why.
-    const std::string& unwritten() const { return unwritten_; }
+    const std::string& text() const { return text_; }
 
 private:
-    void put(std::string_view text);
-
     const Store& store_;
-    bool prints_;
-    bool terminal_;
-    std::string unwritten_;
+    std::string text_;
 };
 
 /// The result of --json, and a problem for each stage that failed, at the place of the setting at

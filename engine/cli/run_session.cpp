@@ -351,8 +351,6 @@ void RunSession::carry_out(const RunFolder& folder) {
     seen.quiet = command_.line.has("--quiet");
     seen.verbose = static_cast<int>(command_.line.count("--verbose"));
     seen.log_every = log_every_;
-    bool prints_texts = folder.request().verb == "do" && !command_.json();
-    seen.texts = prints_texts && ::isatty(STDOUT_FILENO) == 1 && ::isatty(STDERR_FILENO) == 1;
     ExecuteOptions options;
     options.capacity = {launch_.cores, launch_.devices, launch_.memory};
     options.keep_going = keeps_going(folder.request());
@@ -373,7 +371,7 @@ void RunSession::carry_out(const RunFolder& folder) {
 
     Journal journal(folder, jobs_);
     std::unique_ptr<RunView> view = make_run_view(seen, jobs_);
-    StageTexts stage_texts(*store_, prints_texts);
+    StageTexts stage_texts(*store_);
     Observers observers;
     observers.add(journal);
     observers.add(*view);
@@ -387,8 +385,8 @@ void RunSession::carry_out(const RunFolder& folder) {
     journal.run_ended(outcome.exit_code);
     report_run(command_, folder, jobs_, outcome, swept_);
     view->last_lines(outcome, folder.path());
-    if (prints_texts)
-        command_.text = stage_texts.unwritten();
+    if (folder.request().verb == "do" && !command_.json())
+        command_.text = stage_texts.text();
 }
 
 }  // namespace stillroom::cli

@@ -79,8 +79,6 @@ private:
     void say_progress(Moment now);
     void draw(Moment now);
     void finish_drawing();
-    void give_way();
-    void end_text();
     std::string elapsed(const StageRef& stage);
 
     RunViewOptions options_;
@@ -94,8 +92,6 @@ private:
     std::size_t over_ = 0;
     std::size_t skipped_ = 0;
     bool stopping_ = false;
-    bool gives_way_ = false;  ///< the cursor is behind a stage's text
-    bool line_open_ = false;  ///< which has not ended its line
     std::optional<std::int64_t> stopped_step_;
 };
 
@@ -126,7 +122,6 @@ void View::say(std::string_view word, Color color, const std::string& text) {
 }
 
 void View::put(const std::string& line) {
-    end_text();
     if (options_.terminal)
         area_.scroll(line);
     else
@@ -225,24 +220,7 @@ void View::log(const StageRef& stage, int rank, const Record& record) {
         who + ": " + message_text(record.text));
 }
 
-/// A stage's text follows: no line is drawn below it until the next one that stays.
-void View::give_way() {
-    if (options_.terminal && !gives_way_)
-        area_.draw({}, options_.size());
-    gives_way_ = true;
-}
-
-void View::end_text() {
-    if (line_open_)
-        options_.sink("\n");
-    gives_way_ = line_open_ = false;
-}
-
 void View::heard(const StageRef& stage, int rank, const Record& record) {
-    if (record.event == "text" && rank == 0 && options_.texts && !record.text.empty()) {
-        give_way();
-        line_open_ = record.text.back() != '\n';
-    }
     if (record.event == "log")
         log(stage, rank, record);
     else if (rank == 0)
@@ -335,7 +313,7 @@ void View::say_progress(Moment now) {
 }
 
 void View::draw(Moment now) {
-    if (!options_.terminal || gives_way_)
+    if (!options_.terminal)
         return;
     drawn_ = now;
     TerminalSize size = options_.size();
@@ -378,7 +356,6 @@ void View::tick() {
 
 void View::finish_drawing() {
     running_.clear();
-    end_text();
     draw(options_.now());
 }
 

@@ -19,7 +19,6 @@ struct RunViewOptions {
     bool color = false;
     bool quiet = false;     ///< nothing but why a run was stopped
     int verbose = 0;        ///< 1: cached stages, what stages log; 2: of every rank, debug too
-    bool texts = false;     ///< what stages send as text appears on the same terminal
     double log_every = 30;  ///< seconds between progress lines where nothing is redrawn
     std::function<void(std::string_view)> sink = write_stderr;
     std::function<TerminalSize()> size = view_size;

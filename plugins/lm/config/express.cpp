@@ -50,7 +50,7 @@ public:
         write_layers();
         write_dtype();
         write_tied();
-        require_same(to_, read_back(text_));
+        require_same(to_, read_model(text_));
         return std::move(text_);
     }
 
@@ -237,14 +237,6 @@ ConfigText expressed(const ConfigText& text,
                      const ModelConfig& to,
                      std::span<const std::int64_t> kept) {
     return Editor(text, from, to, kept).edit();
-}
-
-ModelConfig read_back(const ConfigText& text) {
-    try {
-        return read_model(text);
-    } catch (Error& error) {
-        throw refusal(error.what()).hint(error.hint_text());
-    }
 }
 
 void require_same(const ModelConfig& wanted, const ModelConfig& found) {

@@ -13,9 +13,6 @@ ConfigText expressed(const ConfigText& text,
                      const ModelConfig& to,
                      std::span<const std::int64_t> kept);
 
-/// What a text that was written here says; what is wrong with it is the asker's mistake (exit 2).
-ModelConfig read_back(const ConfigText& text);
-
 /// Throws Error (exit 2) unless `found`, as read back, is `wanted`, naming what differs first.
 void require_same(const ModelConfig& wanted, const ModelConfig& found);
 

@@ -3,7 +3,6 @@
 namespace stillroom::lm {
 namespace {
 
-// As transformers 5.17 has it, which of Gemma 1 reads hidden_act (its 4 read hidden_activation).
 constexpr FamilyTraits kFamilies[] = {
     {.family = Family::llama,
      .model_type = "llama",

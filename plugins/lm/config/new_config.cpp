@@ -6,6 +6,7 @@
 #include "plugins/lm/config/express.h"
 #include "plugins/lm/config/families.h"
 #include "plugins/lm/config/limits.h"
+#include "plugins/lm/config/read_config.h"
 #include "plugins/lm/config/rope.h"
 
 #include <fmt/format.h>
@@ -304,7 +305,11 @@ ModelConfig new_model(const NewModel& numbers) {
         json.integer(0);
     }
     json.end_object();
-    return read_back(ConfigText::parse(json.take(), ""));
+    try {
+        return read_model(ConfigText::parse(json.take(), ""));
+    } catch (Error& error) {
+        throw Error({}, error.what()).hint(error.hint_text()).exit_code(kExitUsage);
+    }
 }
 
 std::string config_json(const ModelConfig& model, const TokenIds& tokens) {
@@ -314,7 +319,7 @@ std::string config_json(const ModelConfig& model, const TokenIds& tokens) {
     ModelConfig plain = model;
     plain.prefix.clear();  // a new folder is no multimodal one
     std::string out = Writer(plain, tokens).write();
-    require_same(plain, read_back(ConfigText::parse(out, "config.json")));
+    require_same(plain, read_model(ConfigText::parse(out, "config.json")));
     return out;
 }
 

@@ -8,8 +8,7 @@
 
 namespace stillroom::lm {
 
-/// A model from few numbers. Zeros and nothings are what the family's class assumes, but for two:
-/// as many KV heads as heads, and heads that fill hidden where that divides.
+/// A model from few numbers; zeros and nothings are what the family's class assumes.
 struct NewModel {
     Family family = Family::llama;
     std::int64_t hidden = 0, layers = 0, heads = 0, kv_heads = 0, head_dim = 0, ffn = 0, vocab = 0;

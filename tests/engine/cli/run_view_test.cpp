@@ -260,33 +260,6 @@ TEST_CASE("a stage at work has one line at the bottom, and an ended one stays ab
     CHECK(run.screen.wraps());
 }
 
-TEST_CASE("a stage's text has the terminal to itself until a line stays below it") {
-    Stage run;
-    run.options.texts = true;
-    run.add("load"), run.add("say");
-    run.begin(0), run.begin(1);
-    run.progress(1, 0.1, "token 1");
-    run.pass(0.3);
-    CHECK(lines_with(run.screen.text(), "token 1") == 1);
-    for (const char* word : {"Once ", "upon\n", "a ", "time"}) {
-        Record record;
-        record.event = "text";
-        record.text = word;
-        run.view().heard(run.ref(1), 0, record);
-        run.screen.write(word);  // as stdout, the same terminal
-        run.progress(1, 0.5, "token 2");
-        run.pass(0.3);
-    }
-    CHECK(run.screen.text() == "Once upon\na time\n");
-    run.done(0);
-    run.pass(0.3);
-    std::string text = run.screen.text();
-    CHECK(text.find("Once upon\na time\ndone     load in 1.5 s: model\nsay  ") == 0);
-    run.done(1);
-    run.end();
-    CHECK(lines_with(run.screen.text(), "token 2") == 0);
-}
-
 TEST_CASE("it is drawn at most ten times a second, and not while nothing has changed") {
     Stage run;
     run.add("one");

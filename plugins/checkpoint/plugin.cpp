@@ -1,0 +1,9 @@
+#include "engine/plugin/plugin.h"
+
+#include "plugins/checkpoint/inspect.h"
+#include "plugins/checkpoint/load.h"
+
+STILLROOM_PLUGIN("checkpoint", "0.1.0") {
+    registry.add<stillroom::checkpoint::Inspect>();
+    registry.add<stillroom::checkpoint::Load>();
+}
