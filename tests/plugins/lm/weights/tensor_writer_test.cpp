@@ -311,7 +311,7 @@ std::uint64_t status_bytes(std::string_view field) {
 }
 
 TEST_CASE("peak memory of making and of copying is a tensor, not a model") {
-    constexpr std::size_t kTensor = std::size_t{8} << 20, kCount = 16;
+    constexpr std::size_t kTensor = std::size_t{8} << 20, kCount = 10;
     constexpr std::uint64_t kSlack = std::uint64_t{40} << 20;  // chunks that are hashed, the test
     TemporaryFolder folder;
     fs::create_directory(folder / "stage");
