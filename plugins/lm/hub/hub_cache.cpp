@@ -115,8 +115,7 @@ void RepoCache::keep_file(const std::string& commit,
                           const std::string& etag) const {
     fs::path file = snapshot(commit) / path;
     make_folders(file.parent_path());
-    fs::path temporary = file;
-    temporary += "." + random_name() + ".tmp";
+    fs::path temporary = incomplete_blob(etag);  // where a dead process's is swept
     fs::path target = "../..";
     for (char c : path)
         if (c == '/')
@@ -153,7 +152,7 @@ void RepoCache::sweep() const {
         fs::path path = blobs() / name;
         // One that grows is younger than the longest wait for a byte.
         if (name.ends_with(".incomplete") && ::lstat(path.c_str(), &status) == 0 &&
-            S_ISREG(status.st_mode) && status.st_mtime < std::time(nullptr) - kStale)
+            !S_ISDIR(status.st_mode) && status.st_mtime < std::time(nullptr) - kStale)
             ::unlink(path.c_str());
     }
 }

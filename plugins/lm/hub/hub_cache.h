@@ -51,7 +51,7 @@ public:
     /// The folders and the mark for backup programs, before the first blob.
     void prepare() const;
 
-    /// A name for a blob on its way, and none that a dead process left a day ago.
+    /// A name for a blob or a link on its way; those that dead processes left a day ago go.
     std::filesystem::path incomplete_blob(const std::string& etag) const;
     void sweep() const;
 

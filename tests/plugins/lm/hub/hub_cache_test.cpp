@@ -4,6 +4,8 @@
 #include "tests/plugins/lm/hub/refusal.h"
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
+#include <sys/stat.h>
 
 #include <fstream>
 
@@ -103,7 +105,12 @@ TEST_CASE("a file on its way that nobody has touched for a day is swept, no othe
     auto day = std::chrono::hours(25);
     fs::last_write_time(old, fs::file_time_type::clock::now() - day);
     fs::last_write_time(filled.cache.blobs() / "e1", fs::file_time_type::clock::now() - day);
+    fs::path link = filled.cache.incomplete_blob("e1");
+    fs::create_symlink("../../blobs/e1", link);
+    timespec long_ago[2] = {{0, 0}, {0, 0}};
+    REQUIRE(::utimensat(AT_FDCWD, link.c_str(), long_ago, AT_SYMLINK_NOFOLLOW) == 0);
     filled.cache.sweep();
+    CHECK(!fs::is_symlink(link));
     CHECK(!fs::exists(old));
     CHECK(fs::exists(young));
     CHECK(filled.cache.holds(kCommit, "m"));
