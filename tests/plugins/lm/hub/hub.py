@@ -284,7 +284,7 @@ def offline(rows):
     log = rows.folder / "strace"
     strace = ["strace", "-f", "-e", "trace=network", "-o", str(log)]
     works = shutil.which("strace") and subprocess.run([*strace, "true"], capture_output=True).returncode == 0
-    if works and "ASAN_OPTIONS" not in os.environ:
+    if works and b"__asan_init" not in pathlib.Path(rows.tool).read_bytes():  # its leak check traces too
         row("S7 no socket", ["fetch", "hf:org/tiny", "small"], 0, fresh=False, prefix=strace, **off)
         rows.expect("one was opened", "AF_INET" not in log.read_text(), log.read_text())
     else:
