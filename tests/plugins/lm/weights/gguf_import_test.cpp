@@ -194,6 +194,58 @@ TEST_CASE("M17: keys that name no possible model are refused") {
           "llama.attention.value_length is 8, which is not supported");
 }
 
+TEST_CASE("a list with a number for each layer is read where all are equal") {
+    TemporaryFolder folder;
+    auto path =
+        altered_gguf(folder, "llama", "llama.feed_forward_length", "xlama.feed_forward_length");
+    auto widths = [&](std::uint32_t first, std::uint32_t second) {
+        return with_keys(folder,
+                         path,
+                         {stored_text("llama.feed_forward_length") + stored(9) + stored(4) +
+                          stored(std::uint64_t{2}) + stored(first) + stored(second)});
+    };
+    CHECK(GgufImport::open(widths(64, 64)).model().layers[1].mlp->width == 64);
+    CHECK(said_of(widths(64, 32)) ==
+          "llama.feed_forward_length differs from layer to layer, which is not supported");
+}
+
+TEST_CASE("a list says which layers of a Gemma 3 have a window") {
+    TemporaryFolder folder;
+    std::string key = "gemma3.attention.sliding_window_pattern";
+    auto path = altered_gguf(folder, "gemma3", key, "x" + key.substr(1));
+    auto list = [&](std::string items) {
+        return with_keys(folder,
+                         path,
+                         {stored_text(key) + stored(9) + stored(7) +
+                          stored(std::uint64_t{items.size()}) + items});
+    };
+    ModelConfig model = GgufImport::open(list(std::string("\0\1", 2))).model();
+    CHECK_FALSE(model.layers[0].attention->window);
+    CHECK(model.layers[1].attention->window == 64);
+    CHECK(said_of(list(std::string(3, '\1'))) == key + " has 3 items for 2 layers");
+}
+
+TEST_CASE("what would change the numbers silently is refused") {
+    TemporaryFolder folder;
+    auto said = [&](const std::string& key) {
+        return said_of(with_keys(folder, kGgufModels / "qwen3.gguf", {key}));
+    };
+    CHECK(said(stored_key("split.count", GgufKind::u16, std::uint16_t{3})) ==
+          "it is one of 3 files of a model that was split");
+    CHECK(said(stored_key("qwen3.expert_count", GgufKind::u32, 8)) ==
+          "qwen3.expert_count is 8, which is not supported");
+    CHECK(said(stored_key("qwen3.expert_count", GgufKind::u32, 0)) == "nothing");
+    CHECK(said(stored_key("qwen3.rope.scaling.attn_factor", GgufKind::f32, 2.0F)) ==
+          "qwen3.rope.scaling.attn_factor is 2, which is not supported");
+    CHECK(said(stored_key("qwen3.logit_scale", GgufKind::f32, 2.0F)) ==
+          "the key 'qwen3.logit_scale' is not understood");
+    CHECK(said(stored_key("qwen3.attention.causal", GgufKind::boolean, '\0')) ==
+          "qwen3.attention.causal is false, which is not supported");
+    CHECK(said(stored_key("qwen3.vocab_size", GgufKind::u32, 9))
+              .starts_with("qwen3.vocab_size is 9, and 'token_embd.weight' has"));
+    CHECK(said(stored_key("quantize.imatrix.file", "somewhere")) == "nothing");
+}
+
 TEST_CASE("what no weight should be is counted while it is read") {
     TemporaryFolder folder;
     GgufFile file = GgufFile::open(kGgufModels / "llama.gguf");

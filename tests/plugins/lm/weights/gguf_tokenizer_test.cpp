@@ -150,6 +150,28 @@ TEST_CASE("special tokens and the chat template are kept") {
     CHECK(file_of("mistral", "config.json").at("bos_token_id").integer() == 1);
 }
 
+TEST_CASE("a model that ends turns by another token ends its text by both") {
+    TemporaryFolder folder;
+    GgufImport model = GgufImport::open(
+        with_keys(folder,
+                  kGgufModels / "llama.gguf",
+                  {stored_key("tokenizer.ggml.eot_token_id", GgufKind::u32, 2),
+                   stored_key("tokenizer.ggml.add_bos_token", GgufKind::boolean, '\1'),
+                   stored_key("tokenizer.ggml.padding_token_id", GgufKind::u32, 0xffffffff),
+                   stored_key("tokenizer.chat_template.tools", "{{ tools }}")}));
+    Json generation = Json::parse(small_file(model, "generation_config.json"));
+    REQUIRE(generation.at("eos_token_id").list().size() == 2);
+    CHECK(generation.at("eos_token_id").list()[0].integer() == 1);
+    CHECK(generation.at("eos_token_id").list()[1].integer() == 2);
+    CHECK_FALSE(generation.find("pad_token_id"));
+    Json config = Json::parse(small_file(model, "tokenizer_config.json"));
+    CHECK(config.at("eos_token").string() == "</s>");
+    CHECK(config.at("add_bos_token").boolean());
+    REQUIRE(config.at("chat_template").list().size() == 2);
+    CHECK(config.at("chat_template").list()[1].at("name").string() == "tools");
+    CHECK(config.at("chat_template").list()[1].at("template").string() == "{{ tools }}");
+}
+
 TEST_CASE("T2: a vocabulary that contradicts itself is refused with the index") {
     auto said = said_of_altered;
     CHECK(said("llama", stored_text("he ll"), stored_text("he_ll")) ==
