@@ -10,13 +10,8 @@ namespace {
 constexpr std::size_t kSumBlock =
     4096;  // fp32 sums stay this short, so that they stay exact enough
 
-struct RowSum {
-    float largest = 0;
-    double sum = 0;  // of e^(x - largest)
-};
-
 template <class Floats>
-STILLROOM_INLINE void row_sum_body(const float* row, std::size_t count, RowSum& out) {
+STILLROOM_INLINE void part_body(const float* row, std::size_t count, RowSum& out) {
     constexpr std::size_t lanes = kLanes<Floats>;
     constexpr float kLowest = -std::numeric_limits<float>::infinity();
     std::size_t whole = count - count % lanes;
@@ -29,9 +24,16 @@ STILLROOM_INLINE void row_sum_body(const float* row, std::size_t count, RowSum& 
     largest = x > largest ? x : largest;
     float each[lanes];
     store(each, largest);
-    out.largest = *std::max_element(each, each + lanes);
-
-    out.sum = 0;
+    float most = *std::max_element(each, each + lanes);
+    if (most > out.largest) {
+        out.sum *= std::exp(double{out.largest} - double{most});
+        out.largest = most;
+    }
+    if (out.largest == kLowest) {  // nothing but -inf so far, or NaN
+        for (std::size_t i = 0; i < count; i++)
+            out.sum += std::isnan(row[i]) ? double{row[i]} : 0;
+        return;
+    }
     for (std::size_t begin = 0; begin < count; begin += kSumBlock) {
         std::size_t end = std::min(begin + kSumBlock, count), i = begin;
         Floats sum = Floats{};
@@ -48,30 +50,26 @@ STILLROOM_INLINE void row_sum_body(const float* row, std::size_t count, RowSum& 
     }
 }
 
-STILLROOM_TIERS(row_sum,
+STILLROOM_TIERS(add_part,
                 (const float* row, std::size_t count, RowSum& out),
-                row_sum_body,
+                part_body,
                 (row, count, out))
 
 }  // namespace
 
-float cross_entropy_at(Tier tier, const float* logits, std::size_t vocab, std::size_t target) {
-    RowSum row;
-    row_sum_of(tier)(logits, vocab, row);
-    return static_cast<float>(std::log(row.sum) + (double{row.largest} - double{logits[target]}));
+double RowSum::log() const {
+    return std::log(sum) + double{largest};
 }
 
-float cross_entropy(const float* logits, std::size_t vocab, std::size_t target) {
-    static const Tier tier = best_tier();
-    return cross_entropy_at(tier, logits, vocab, target);
+void add_logits(Tier tier, const float* logits, std::size_t count, RowSum& row) {
+    add_part_of(tier)(logits, count, row);
 }
 
-float cross_entropy_plain(const float* logits, std::size_t vocab, std::size_t target) {
-    float largest = *std::max_element(logits, logits + vocab);
-    double sum = 0;
-    for (std::size_t i = 0; i < vocab; i++)
-        sum += std::exp(double{logits[i]} - double{largest});
-    return static_cast<float>(std::log(sum) + (double{largest} - double{logits[target]}));
+double log_sum_plain(const float* logits, std::size_t count) {
+    double largest = *std::max_element(logits, logits + count), sum = 0;
+    for (std::size_t i = 0; i < count; i++)
+        sum += std::exp(double{logits[i]} - largest);
+    return std::log(sum) + largest;
 }
 
 }  // namespace stillroom::lm

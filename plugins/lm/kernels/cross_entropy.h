@@ -4,19 +4,23 @@
 #include "plugins/lm/kernels/vectors.h"
 
 #include <cstddef>
+#include <limits>
 
 namespace stillroom::lm {
 
-/// ln of the sum of e^x over a row, less the target's x: what a model loses on the target. Reads
-/// the row twice and writes nothing. NaN where a logit is NaN.
-STILLROOM_API float cross_entropy(const float* logits, std::size_t vocab, std::size_t target);
+/// What a row of logits, seen part by part, adds up to: the largest x so far, and the sum of
+/// e^(x - largest).
+struct STILLROOM_API RowSum {
+    float largest = -std::numeric_limits<float>::infinity();
+    double sum = 0;
 
-STILLROOM_API float cross_entropy_at(Tier tier,
-                                     const float* logits,
-                                     std::size_t vocab,
-                                     std::size_t target);
+    double log() const;  ///< ln of the sum of e^x
+};
 
-/// Its twin: the formula in double.
-STILLROOM_API float cross_entropy_plain(const float* logits, std::size_t vocab, std::size_t target);
+/// Reads the part twice and writes nothing. NaN where a logit is NaN.
+STILLROOM_API void add_logits(Tier tier, const float* logits, std::size_t count, RowSum& row);
+
+/// Its twin: the whole row's log() in double.
+STILLROOM_API double log_sum_plain(const float* logits, std::size_t count);
 
 }  // namespace stillroom::lm

@@ -1,5 +1,7 @@
 #include "plugins/lm/modules/attend.h"
 
+#include "plugins/lm/modules/attend_cpu.h"
+
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
@@ -98,6 +100,8 @@ at::Tensor attend(const at::Tensor& q_BQHK,
                   const at::Tensor& k_BSGK,
                   const at::Tensor& v_BSGK,
                   const Attending& how) {
+    if (can_attend_on_cpu(q_BQHK, k_BSGK, v_BSGK, how))
+        return attend_on_cpu(q_BQHK, k_BSGK, v_BSGK, how);
     std::int64_t queries = q_BQHK.size(1), keys = k_BSGK.size(1), first = keys - queries;
     bool windowed = how.window && *how.window < keys;
     std::int64_t size = queries_a_block(q_BQHK, keys, windowed, how);

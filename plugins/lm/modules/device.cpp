@@ -5,6 +5,7 @@
 #include <ATen/detail/CUDAHooksInterface.h>
 #include <dlfcn.h>
 #include <fmt/format.h>
+#include <malloc.h>
 #include <unistd.h>
 
 #include <charconv>
@@ -78,6 +79,14 @@ at::ScalarType compute_type(std::string_view text, at::Device device) {
     throw Error({}, fmt::format("'{}' is no type to compute in", text))
         .hint("one of: auto, float32, bfloat16, float16")
         .exit_code(kExitUsage);
+}
+
+void keep_freed_memory() {
+#if defined(__GLIBC__)
+    constexpr int kLarge = 1 << 30;
+    mallopt(M_MMAP_THRESHOLD, kLarge);
+    mallopt(M_TRIM_THRESHOLD, kLarge);
+#endif
 }
 
 bool cpu_multiplies_bf16() {

@@ -16,6 +16,9 @@ struct FusedTier {
     bool halves = false;  ///< bf16
 };
 
+/// Nobody will ask for a gradient through it.
+bool needs_no_gradient(const at::Tensor& x);
+
 std::optional<FusedTier> fused_tier(std::initializer_list<const at::Tensor*> tensors);
 
 template <class Element>

@@ -2,9 +2,11 @@
 #include "plugins/lm/kernels/gated.h"
 #include "plugins/lm/kernels/rms_norm.h"
 #include "plugins/lm/kernels/rotate.h"
+#include "plugins/lm/kernels/softmax.h"
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <limits>
@@ -58,22 +60,47 @@ std::vector<float> kept_of(std::vector<float> values) {
 
 }  // namespace
 
-TEST_CASE("the loss of a row is that of its twin on every tier") {
+TEST_CASE("the sum of a row is that of its twin on every tier, in parts too") {
+    constexpr float kInfinity = std::numeric_limits<float>::infinity();
     for (Tier tier : tiers())
-        for (std::size_t count : {1, 5, 16, 33, 4096, 4097, 50257}) {
+        for (std::size_t count : {2, 5, 16, 33, 4096, 4097, 50257}) {
             CAPTURE(static_cast<int>(tier));
             CAPTURE(count);
             std::vector<float> row = wave(count, 0.37, 30);
-            std::size_t target = count / 3;
-            double expected = cross_entropy_plain(row.data(), count, target);
-            CHECK(cross_entropy_at(tier, row.data(), count, target) ==
-                  doctest::Approx(expected).epsilon(1e-6));
-            row[count / 2] = -std::numeric_limits<float>::infinity();
-            if (count > 1 && target != count / 2)
-                CHECK(std::isfinite(cross_entropy_at(tier, row.data(), count, target)));
-            row[count / 2] = std::numeric_limits<float>::quiet_NaN();
-            CHECK(std::isnan(cross_entropy_at(tier, row.data(), count, target)));
+            auto found = [&](std::size_t part) {
+                RowSum sum;
+                for (std::size_t i = 0; i < count; i += part)
+                    add_logits(tier, row.data() + i, std::min(part, count - i), sum);
+                return sum.log();
+            };
+            double expected = log_sum_plain(row.data(), count);
+            for (std::size_t part : {count, count / 2, count / 3 + 1})
+                CHECK(found(part) == doctest::Approx(expected).epsilon(1e-7));
+            row[0] = -kInfinity;
+            expected = log_sum_plain(row.data(), count);
+            CHECK(found(count) == doctest::Approx(expected).epsilon(1e-7));
+            CHECK(found(1 + count / 100) == doctest::Approx(expected).epsilon(1e-7));
+            row[count - 1] = std::numeric_limits<float>::quiet_NaN();
+            CHECK(std::isnan(found(count)));
         }
+    RowSum none;
+    std::vector<float> masked(20, -kInfinity);
+    add_logits(best_tier(), masked.data(), 20, none);
+    CHECK(none.sum == 0);
+}
+
+TEST_CASE("shares of a row are its twin's on every tier, and none lies outside the part") {
+    for (Tier tier : tiers())
+        for (std::size_t count : kCounts)
+            for (std::size_t begin : {std::size_t{0}, count / 3}) {
+                CAPTURE(static_cast<int>(tier));
+                std::vector<float> found = wave(count, 0.7, 20), expected = found;
+                std::size_t end = count - (count - begin) / 4;
+                softmax_part(tier, found.data(), begin, end, count, 0.5F);
+                softmax_part_plain(expected.data(), begin, end, count, 0.5F);
+                for (std::size_t i = 0; i < count; i++)
+                    CHECK(std::abs(found[i] - expected[i]) <= 1e-6);
+            }
 }
 
 TEST_CASE("a row over its root mean square is that of its twin on every tier") {
