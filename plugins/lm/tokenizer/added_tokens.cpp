@@ -1,0 +1,124 @@
+#include "plugins/lm/tokenizer/added_tokens.h"
+
+#include "plugins/lm/tokenizer/unicode.h"
+
+#include <algorithm>
+
+// The texts stand in an automaton backwards. Read from the end of a text to its begin, its state
+// says at each place which texts begin there; the longest of them is kept with the state. One pass
+// finds all candidates, a second takes the leftmost that do not overlap.
+
+namespace stillroom::lm {
+
+AddedTokenFinder::AddedTokenFinder(const std::vector<AddedToken>& tokens,
+                                   const std::vector<std::string>& texts)
+    : tokens_(tokens) {
+    for (std::uint32_t i = 0; i < texts.size(); ++i) {
+        sizes_.push_back(texts[i].size());
+        if (texts[i].empty())
+            continue;
+        if (nodes_.empty())
+            nodes_.emplace_back();
+        begins_[static_cast<unsigned char>(texts[i][0])] = true;
+        std::uint32_t node = 0;
+        for (std::size_t at = texts[i].size(); at-- > 0;) {
+            auto byte = static_cast<unsigned char>(texts[i][at]);
+            std::uint32_t next = child(node, byte);
+            if (next == kNone) {
+                next = static_cast<std::uint32_t>(nodes_.size());
+                nodes_.emplace_back();
+                edges_.push_back({byte, next, nodes_[node].first_edge});
+                nodes_[node].first_edge = static_cast<std::uint32_t>(edges_.size() - 1);
+            }
+            node = next;
+        }
+        if (nodes_[node].token == kNone)
+            nodes_[node].token = i;
+    }
+    // Breadth first: where to go on when no edge fits.
+    std::vector<std::uint32_t> order;
+    if (!nodes_.empty())
+        order.push_back(0);
+    for (std::size_t i = 0; i < order.size(); ++i) {
+        std::uint32_t node = order[i];
+        nodes_[node].longest =
+            nodes_[node].token != kNone ? nodes_[node].token : nodes_[nodes_[node].fail].longest;
+        for (std::uint32_t e = nodes_[node].first_edge; e != kNone; e = edges_[e].next) {
+            std::uint32_t to = edges_[e].to;
+            std::uint32_t fail = node;
+            std::uint32_t found = kNone;
+            while (fail != 0 && found == kNone) {
+                fail = nodes_[fail].fail;
+                found = child(fail, edges_[e].byte);
+            }
+            nodes_[to].fail = found == kNone || found == to ? 0 : found;
+            order.push_back(to);
+        }
+    }
+}
+
+std::uint32_t AddedTokenFinder::child(std::uint32_t node, unsigned char byte) const {
+    for (std::uint32_t e = nodes_[node].first_edge; e != kNone; e = edges_[e].next)
+        if (edges_[e].byte == byte)
+            return edges_[e].to;
+    return kNone;
+}
+
+std::vector<AddedTokenFinder::Found> AddedTokenFinder::longest_from_each(
+    std::string_view text) const {
+    std::vector<Found> out;
+    std::uint32_t node = 0;
+    for (std::size_t at = text.size(); at-- > 0;) {
+        auto byte = static_cast<unsigned char>(text[at]);
+        std::uint32_t next = child(node, byte);
+        while (next == kNone && node != 0) {
+            node = nodes_[node].fail;
+            next = child(node, byte);
+        }
+        node = next == kNone ? 0 : next;
+        if (std::uint32_t token = nodes_[node].longest; token != kNone)
+            out.push_back({at, at + sizes_[token], token});
+    }
+    std::reverse(out.begin(), out.end());
+    return out;
+}
+
+std::vector<AddedTokenFinder::Found> AddedTokenFinder::find(std::string_view text,
+                                                            bool special) const {
+    std::vector<Found> out;
+    auto begins = [this](char c) { return begins_[static_cast<unsigned char>(c)]; };
+    if (empty() || std::none_of(text.begin(), text.end(), begins))
+        return out;
+    const Unicode& table = Unicode::get();
+    std::size_t matched = 0, taken = 0;
+    int length = 0;
+    for (Found found : longest_from_each(text)) {
+        if (found.begin < matched)
+            continue;
+        matched = found.end;
+        const AddedToken& token = tokens_[found.token];
+        if (token.special && !special)
+            continue;
+        if (token.single_word) {
+            bool word_before =
+                found.begin > 0 &&
+                table.is(code_point_before(text.data() + found.begin, length), unicode::kWord);
+            bool word_behind =
+                found.end < text.size() &&
+                table.is(code_point(text.data() + found.end, length), unicode::kWord);
+            if (word_before || word_behind)
+                continue;
+        }
+        while (token.left_strip && found.begin > taken &&
+               table.is(code_point_before(text.data() + found.begin, length), unicode::kSpace))
+            found.begin -= static_cast<std::size_t>(length);
+        while (token.right_strip && found.end < text.size() &&
+               table.is(code_point(text.data() + found.end, length), unicode::kSpace))
+            found.end += static_cast<std::size_t>(length);
+        out.push_back(found);
+        taken = found.end;
+    }
+    return out;
+}
+
+}  // namespace stillroom::lm

@@ -1,0 +1,95 @@
+#include "engine/base/error.h"
+#include "engine/base/files.h"
+#include "engine/base/json_value.h"
+#include "plugins/lm/tokenizer/tokenizer_parts.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+// Which file of a folder is the tokenizer, and what the files beside it say of special tokens.
+
+namespace stillroom::lm {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kMostTokenizer = std::size_t{512} << 20;
+constexpr std::size_t kMostConfig = std::size_t{16} << 20;
+
+std::string read_text(const fs::path& path, std::size_t limit) {
+    try {
+        return read_file(path, limit);
+    } catch (Error& error) {
+        error.exit_code(kExitBadInput);
+        throw;
+    }
+}
+
+Json read_json(const fs::path& path) {
+    if (!fs::exists(path))
+        return Json();
+    try {
+        return Json::parse(read_text(path, kMostConfig), kMostConfig);
+    } catch (Error& error) {
+        error.note({path.string()}, "read for the special tokens");
+        throw;
+    }
+}
+
+/// "eos_token": "</s>" or {"content": "</s>"}
+std::optional<std::uint32_t> token_of(const TokenizerParts& parts,
+                                      const Json& config,
+                                      std::string_view key) {
+    const Json* value = config.find(key);
+    if (value && value->is_map())
+        value = value->find("content");
+    if (!value || !value->is_string())
+        return std::nullopt;
+    std::uint32_t id = parts.find(value->string());
+    return id == Vocabulary::kNone ? std::nullopt : std::optional(id);
+}
+
+void read_specials(TokenizerParts& parts, const fs::path& folder) {
+    Json config = read_json(folder / "tokenizer_config.json");
+    SpecialIds& special = parts.special;
+    auto fill = [&](std::optional<std::uint32_t>& into, std::string_view key) {
+        if (std::optional<std::uint32_t> found = token_of(parts, config, key))
+            into = found;
+    };
+    fill(special.begin, "bos_token");
+    fill(special.end, "eos_token");
+    fill(special.padding, "pad_token");
+    fill(special.unknown, "unk_token");
+    Json generation = read_json(folder / "generation_config.json");
+    const Json* stops = generation.find("eos_token_id");
+    auto take = [&](const Json& id) {
+        std::int64_t value = id.is_number() ? id.integer() : -1;
+        if (value >= 0 && static_cast<std::uint64_t>(value) < parts.id_end())
+            special.stops.push_back(static_cast<std::uint32_t>(value));
+    };
+    if (stops && stops->is_list())
+        std::for_each(stops->list().begin(), stops->list().end(), take);
+    else if (stops)
+        take(*stops);
+    if (special.stops.empty() && special.end)
+        special.stops.push_back(*special.end);
+}
+
+}  // namespace
+
+Tokenizer Tokenizer::read(const fs::path& path) {
+    fs::path file = path;
+    if (fs::is_directory(path)) {
+        file = path / "tokenizer.json";
+        if (!fs::exists(file))
+            throw Error({path.string()}, "this folder has no tokenizer.json")
+                .exit_code(kExitBadInput);
+    }
+    std::string text = read_text(file, kMostTokenizer);
+    std::shared_ptr<TokenizerParts> parts = read_tokenizer_json(text, file.string());
+    read_specials(*parts, file.parent_path());
+    return Tokenizer(parts);
+}
+
+}  // namespace stillroom::lm

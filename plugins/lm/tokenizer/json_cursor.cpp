@@ -1,0 +1,214 @@
+#include "plugins/lm/tokenizer/json_cursor.h"
+
+#include "engine/base/text.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <cstring>
+
+namespace stillroom::lm {
+namespace {
+
+constexpr int kDeepest = 256;
+
+bool in_number(char c) {
+    return (c >= '0' && c <= '9') || c == '-' || c == '+' || c == '.' || c == 'e' || c == 'E';
+}
+
+bool in_word(char c) {
+    return in_number(c) || (c >= 'a' && c <= 'z');
+}
+
+/// Eight bytes at once: does one of them end the plain part of a string?
+bool ends_plain(std::uint64_t word) {
+    constexpr std::uint64_t kOnes = 0x0101010101010101, kHighs = 0x8080808080808080;
+    auto has_zero = [&](std::uint64_t v) { return (v - kOnes) & ~v & kHighs; };
+    std::uint64_t below_32 = (word - kOnes * 32) & ~word & kHighs;
+    return (has_zero(word ^ kOnes * '"') | has_zero(word ^ kOnes * '\\') | below_32) != 0;
+}
+
+}  // namespace
+
+Error JsonCursor::error(std::size_t at, std::string why) const {
+    Position where{file_, 1, 1};
+    for (char c : text_.substr(0, at)) {
+        where.line += c == '\n';
+        where.column = c == '\n' ? 1 : where.column + ((c & 0xC0) != 0x80);
+    }
+    return std::move(Error(where, std::move(why)).exit_code(kExitBadInput));
+}
+
+void JsonCursor::blanks() {
+    while (at_ < text_.size() &&
+           (text_[at_] == ' ' || text_[at_] == '\n' || text_[at_] == '\t' || text_[at_] == '\r'))
+        ++at_;
+}
+
+char JsonCursor::peek() {
+    blanks();
+    if (at_ == text_.size())
+        throw error("the text ends inside a value");
+    return text_[at_];
+}
+
+void JsonCursor::expect(char c) {
+    if (peek() != c)
+        throw error(fmt::format("no JSON: '{}' should stand here", c));
+    ++at_;
+}
+
+void JsonCursor::open(char bracket) {
+    if (peek() != bracket)
+        throw error(bracket == '{' ? "this should be a map" : "this should be a list");
+    ++at_;
+}
+
+bool JsonCursor::closes(char bracket, bool first) {
+    if (peek() == bracket) {
+        ++at_;
+        return true;
+    }
+    if (!first) {
+        expect(',');
+        if (peek() == bracket)
+            throw error("no JSON: nothing follows this comma");
+    }
+    return false;
+}
+
+void JsonCursor::end() {
+    blanks();
+    if (at_ != text_.size())
+        throw error("no JSON: there is something behind the value");
+}
+
+unsigned JsonCursor::hex() {
+    unsigned value = 0;
+    if (text_.size() - at_ < 4)
+        throw error("no JSON: \\u wants four hexadecimal digits");
+    auto [end, bad] = std::from_chars(text_.data() + at_, text_.data() + at_ + 4, value, 16);
+    if (bad != std::errc() || end != text_.data() + at_ + 4)
+        throw error("no JSON: \\u wants four hexadecimal digits");
+    at_ += 4;
+    return value;
+}
+
+void JsonCursor::escaped() {
+    std::size_t begin = at_ - 1;
+    if (at_ == text_.size())
+        throw error("the text ends inside a string");
+    char c = text_[at_++];
+    constexpr std::string_view kNames = "\"\\/bfnrt", kValues = "\"\\/\b\f\n\r\t";
+    if (std::size_t i = kNames.find(c); i != std::string_view::npos) {
+        decoded_ += kValues[i];
+        return;
+    }
+    if (c != 'u')
+        throw error(begin, "no JSON: an escape that does not exist");
+    char32_t value = hex();
+    if (value >= 0xDC00 && value < 0xE000)
+        throw error(begin, "a lone surrogate is no character");
+    if (value >= 0xD800 && value < 0xDC00) {
+        if (text_.substr(at_, 2) != "\\u")
+            throw error(begin, "a lone surrogate is no character");
+        at_ += 2;
+        unsigned low = hex();
+        if (low < 0xDC00 || low > 0xDFFF)
+            throw error(begin, "a lone surrogate is no character");
+        value = 0x10000 + ((value - 0xD800) << 10 | (low - 0xDC00));
+    }
+    append_utf8(decoded_, value);
+}
+
+std::string_view JsonCursor::string() {
+    if (peek() != '"')
+        throw error("this should be text");
+    std::size_t begin = ++at_;
+    bool plain = true;
+    for (;;) {
+        while (text_.size() - at_ >= 8) {
+            std::uint64_t word = 0;
+            std::memcpy(&word, text_.data() + at_, 8);
+            if (ends_plain(word))
+                break;
+            at_ += 8;
+        }
+        while (at_ < text_.size() && text_[at_] != '"' && text_[at_] != '\\' &&
+               static_cast<unsigned char>(text_[at_]) >= 32)
+            ++at_;
+        if (at_ == text_.size())
+            throw error("the text ends inside a string");
+        char c = text_[at_];
+        if (static_cast<unsigned char>(c) < 32)
+            throw error("no JSON: a control character inside a string");
+        if (c == '"' && plain)
+            return text_.substr(begin, at_++ - begin);
+        if (plain)
+            decoded_.assign(text_.substr(begin, at_ - begin));
+        else
+            decoded_ += text_.substr(begin, at_ - begin);
+        plain = false;
+        ++at_;
+        if (c == '"')
+            return decoded_;
+        escaped();
+        begin = at_;
+    }
+}
+
+std::int64_t JsonCursor::integer() {
+    char first = peek();
+    std::int64_t value = 0;
+    auto [end, bad] = std::from_chars(text_.data() + at_, text_.data() + text_.size(), value);
+    bool whole = end == text_.data() + text_.size() || !in_number(*end);
+    if (bad != std::errc() || !whole || !in_number(first))
+        throw error("this should be a whole number");
+    at_ = static_cast<std::size_t>(end - text_.data());
+    return value;
+}
+
+double JsonCursor::number() {
+    char first = peek();
+    double value = 0;
+    auto [end, bad] = std::from_chars(text_.data() + at_, text_.data() + text_.size(), value);
+    if (bad != std::errc() || !(in_number(first)))
+        throw error("this should be a number");
+    at_ = static_cast<std::size_t>(end - text_.data());
+    return value;
+}
+
+std::string_view JsonCursor::raw() {
+    peek();
+    std::size_t begin = at_;
+    std::string open;
+    do {
+        char c = peek();
+        if (c == '"') {
+            string();
+        } else if (c == '{' || c == '[') {
+            if (open.size() == kDeepest)
+                throw error(fmt::format("nested deeper than {}", kDeepest));
+            open += c == '{' ? '}' : ']';
+            ++at_;
+        } else if (c == '}' || c == ']') {
+            if (open.empty() || open.back() != c)
+                throw error("no JSON: a bracket that closes nothing");
+            open.pop_back();
+            ++at_;
+        } else if (c == ',' || c == ':') {
+            if (open.empty())
+                throw error("no JSON: a value should stand here");
+            ++at_;
+        } else {
+            std::size_t word = at_;
+            while (at_ < text_.size() && in_word(text_[at_]))
+                ++at_;
+            if (at_ == word)
+                throw error("no JSON: a value should stand here");
+        }
+    } while (!open.empty());
+    return text_.substr(begin, at_ - begin);
+}
+
+}  // namespace stillroom::lm

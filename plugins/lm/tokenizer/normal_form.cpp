@@ -1,0 +1,232 @@
+#include "plugins/lm/tokenizer/normal_form.h"
+
+#include "plugins/lm/tokenizer/unicode.h"
+#include "plugins/lm/tokenizer/unicode_tables.h"
+
+#include <algorithm>
+#include <span>
+#include <unordered_map>
+
+namespace stillroom::lm {
+namespace {
+
+constexpr char32_t kHangul = 0xAC00, kLeading = 0x1100, kVowel = 0x1161, kTrailing = 0x11A7;
+constexpr char32_t kVowels = 21, kTrailings = 28, kSyllables = 11172;
+
+// What may change in a form, and so ends the quick look.
+constexpr std::uint8_t kOfForm[] = {1, 2, 4, 8};
+constexpr std::uint8_t kHasClass = 16;
+
+struct Data {
+    std::vector<std::uint8_t> pages;  // of 256 code points
+    std::vector<std::uint8_t> flags;
+    std::unordered_map<char32_t, std::uint8_t> classes;
+    std::unordered_map<char32_t, std::span<const std::uint32_t>> canonical, compatible;
+    std::unordered_map<std::uint64_t, char32_t> compositions;
+
+    std::uint8_t flags_of(char32_t c) const {
+        return flags[static_cast<std::size_t>(pages[c >> 8]) << 8 | (c & 255)];
+    }
+    std::uint8_t class_of(char32_t c) const {
+        if (!(flags_of(c) & kHasClass))
+            return 0;
+        return classes.at(c);
+    }
+};
+
+void read_decompositions(std::span<const std::uint32_t> table,
+                         std::unordered_map<char32_t, std::span<const std::uint32_t>>& into) {
+    for (std::size_t at = 0; at < table.size();) {
+        std::size_t length = table[at] >> 24;
+        into[table[at] & 0xFFFFFF] = table.subspan(at + 1, length);
+        at += 1 + length;
+    }
+}
+
+Data make_data() {
+    Data out;
+    std::vector<std::uint8_t> flat(0x110000);
+    std::span<const std::uint32_t> classes = tables::class_runs();
+    for (std::size_t i = 0; i + 1 < classes.size(); ++i) {
+        if ((classes[i] & 255) == 0)
+            continue;
+        for (char32_t c = classes[i] >> 8; c < classes[i + 1] >> 8; ++c) {
+            out.classes[c] = static_cast<std::uint8_t>(classes[i] & 255);
+            flat[c] |= 15 | kHasClass;
+        }
+    }
+    read_decompositions(tables::canonical(), out.canonical);
+    read_decompositions(tables::compatible(), out.compatible);
+    for (const auto& [c, parts] : out.canonical)
+        flat[c] |= 15;
+    for (const auto& [c, parts] : out.compatible)
+        flat[c] |= 4 | 8;
+    std::span<const std::uint32_t> pairs = tables::compositions();
+    for (std::size_t i = 0; i < pairs.size(); i += 3) {
+        out.compositions[std::uint64_t{pairs[i]} << 32 | pairs[i + 1]] = pairs[i + 2];
+        flat[pairs[i + 1]] |= 1 | 4;  // may compose with what stands before it
+        if (!out.classes.contains(pairs[i + 2]))
+            flat[pairs[i + 2]] &= ~1;  // composes again
+        if (!out.classes.contains(pairs[i + 2]) && !out.compatible.contains(pairs[i + 2]))
+            flat[pairs[i + 2]] &= ~4;
+    }
+    for (std::size_t i = 0; i < pairs.size(); i += 3)
+        flat[pairs[i + 1]] |= 1 | 4;
+    for (char32_t c = kHangul; c < kHangul + kSyllables; ++c)
+        flat[c] |= 2 | 8;
+    for (char32_t c = kVowel; c < kVowel + kVowels; ++c)
+        flat[c] |= 1 | 4;
+    for (char32_t c = kTrailing + 1; c < kTrailing + kTrailings; ++c)
+        flat[c] |= 1 | 4;
+    std::unordered_map<std::string, std::uint8_t> known;
+    for (std::size_t page = 0; page < flat.size(); page += 256) {
+        auto begin = flat.begin() + static_cast<std::ptrdiff_t>(page);
+        auto [found, is_new] = known.try_emplace(std::string(begin, begin + 256),
+                                                 static_cast<std::uint8_t>(out.flags.size() / 256));
+        if (is_new)
+            out.flags.insert(out.flags.end(), begin, begin + 256);
+        out.pages.push_back(found->second);
+    }
+    return out;
+}
+
+const Data& data() {
+    static const Data made = make_data();
+    return made;
+}
+
+struct Char {
+    char32_t c = 0;
+    int change = 0;
+    std::uint8_t ccc = 0;
+};
+
+void push(const Data& table, std::vector<Char>& out, char32_t c, bool first) {
+    out.push_back({c, first ? 0 : 1, table.class_of(c)});
+}
+
+void decompose(const Data& table, std::vector<Char>& out, char32_t c, bool compatible) {
+    if (c - kHangul < kSyllables) {
+        char32_t index = c - kHangul;
+        push(table, out, kLeading + index / (kVowels * kTrailings), true);
+        push(table, out, kVowel + index % (kVowels * kTrailings) / kTrailings, false);
+        if (index % kTrailings != 0)
+            push(table, out, kTrailing + index % kTrailings, false);
+        return;
+    }
+    std::span<const std::uint32_t> parts;
+    if (auto found = table.compatible.find(c); compatible && found != table.compatible.end())
+        parts = found->second;
+    else if (auto plain = table.canonical.find(c); plain != table.canonical.end())
+        parts = plain->second;
+    if (parts.empty())
+        push(table, out, c, true);
+    for (std::size_t i = 0; i < parts.size(); ++i)
+        push(table, out, parts[i], i == 0);
+}
+
+/// Marks behind a starter in the order of their classes.
+void sort_marks(std::vector<Char>& text) {
+    for (auto at = text.begin(); at != text.end();) {
+        if (at->ccc == 0) {
+            ++at;
+            continue;
+        }
+        auto end = std::find_if(at, text.end(), [](const Char& c) { return c.ccc == 0; });
+        std::stable_sort(at, end, [](const Char& a, const Char& b) { return a.ccc < b.ccc; });
+        at = end;
+    }
+}
+
+/// 0: they do not compose.
+char32_t compose(const Data& table, char32_t a, char32_t b) {
+    if (a - kLeading < 19 && b - kVowel < kVowels)
+        return kHangul + ((a - kLeading) * kVowels + (b - kVowel)) * kTrailings;
+    if (a - kHangul < kSyllables && (a - kHangul) % kTrailings == 0 &&
+        b - (kTrailing + 1) < kTrailings - 1)
+        return a + (b - kTrailing);
+    auto found = table.compositions.find(std::uint64_t{a} << 32 | b);
+    return found == table.compositions.end() ? 0 : found->second;
+}
+
+/// In place.
+void compose(const Data& table, std::vector<Char>& text) {
+    std::size_t out = 0, starter = 0;
+    bool have_starter = false;
+    int last_class = -1;  // of what stands between the starter and here; -1: nothing
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        Char next = text[i];
+        if (have_starter && (last_class < 0 || last_class < next.ccc)) {
+            if (char32_t made = compose(table, text[starter].c, next.c)) {
+                text[starter].c = made;
+                text[starter].change += next.change - 1;
+                continue;
+            }
+        }
+        if (next.ccc == 0) {
+            starter = out;
+            have_starter = true;
+            last_class = -1;
+        } else {
+            last_class = next.ccc;
+        }
+        text[out++] = next;
+    }
+    text.resize(out);
+}
+
+}  // namespace
+
+Piece normalize(const Piece& piece, NormalForm form, PieceStore& store) {
+    // No form changes ASCII; NFC changes nothing below U+0300, whose first byte is 0xCC.
+    unsigned char quiet = form == NormalForm::nfc ? 0xCC : 0x80;
+    std::string_view text = piece.text;
+    auto loud = [quiet](char c) { return static_cast<unsigned char>(c) >= quiet; };
+    if (std::none_of(text.begin(), text.end(), loud))
+        return piece;
+
+    const Data& table = data();
+    std::uint8_t flag = kOfForm[static_cast<int>(form)];
+    bool compatible = form == NormalForm::nfkc || form == NormalForm::nfkd;
+    bool composed = form == NormalForm::nfc || form == NormalForm::nfkc;
+    Rewriter out(piece);
+    std::vector<Char> part;
+    bool changed = false;
+    std::size_t start = 0;  // the last character that nothing before it can touch
+    for (std::size_t at = 0; at < text.size();) {
+        int length = 0;
+        char32_t c = code_point(text.data() + at, length);
+        if (!(table.flags_of(c) & flag)) {
+            start = at;
+            at += static_cast<std::size_t>(length);
+            continue;
+        }
+        // From the start before to the next: a part of its own.
+        std::size_t end = at;
+        while (end < text.size()) {
+            c = code_point(text.data() + end, length);
+            if (!(table.flags_of(c) & flag))
+                break;
+            end += static_cast<std::size_t>(length);
+        }
+        part.clear();
+        for (std::size_t i = start; i < end; i += static_cast<std::size_t>(length))
+            decompose(table, part, code_point(text.data() + i, length), compatible);
+        sort_marks(part);
+        if (composed)
+            compose(table, part);
+        out.copy(start - out.at());
+        for (const Char& one : part)
+            out.put(one.c, one.change);
+        if (out.at() < end)
+            out.drop(end - out.at());
+        changed = true;
+        start = at = end;
+    }
+    if (!changed)
+        return piece;
+    out.copy(text.size() - out.at());
+    return out.finish(store);
+}
+
+}  // namespace stillroom::lm

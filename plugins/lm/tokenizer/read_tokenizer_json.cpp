@@ -1,0 +1,284 @@
+#include "engine/base/json_value.h"
+#include "engine/base/text.h"
+#include "plugins/lm/tokenizer/bpe.h"
+#include "plugins/lm/tokenizer/json_cursor.h"
+#include "plugins/lm/tokenizer/tokenizer_parts.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+// A tokenizer.json is megabytes of vocabulary and a few lines of everything else. One pass notes
+// where each part stands; the vocabulary and the merges are then read without a tree, the rest is
+// small and becomes one.
+
+namespace stillroom::lm {
+namespace {
+
+/// Where the values of a map stand in the text.
+using Members = std::map<std::string, std::string_view, std::less<>>;
+
+class Reader {
+public:
+    Reader(std::string_view text, const std::string& file)
+        : text_(text),
+          parts_(std::make_shared<TokenizerParts>()) {
+        parts_->file = file;
+        reader_ = {file, &parts_->notices};
+    }
+
+    std::shared_ptr<TokenizerParts> read() {
+        if (std::optional<std::size_t> bad = find_invalid_utf8(text_))
+            throw JsonCursor(text_, parts_->file).error(*bad, "this is no UTF-8");
+        Members top = members(text_);
+        if (!top.contains("model"))
+            reader_.refuse("no 'model': this is no tokenizer");
+        Members model = members(top["model"]);
+        read_model(model);
+        read_added(tree(top, "added_tokens"));
+        parts_->normalizer = Normalizer::read(tree(top, "normalizer"), reader_);
+        parts_->pre_tokenizer = PreTokenizer::read(tree(top, "pre_tokenizer"), reader_);
+        parts_->post_processor =
+            PostProcessor::read(tree(top, "post_processor"), reader_, [this](std::string_view t) {
+                return parts_->find(t);
+            });
+        parts_->decoder = Decoder::read(tree(top, "decoder"), reader_);
+        read_truncation(tree(top, "truncation"));
+        if (bpe_ && parts_->pre_tokenizer.spells_bytes() && bpe_->read_bytes())
+            parts_->pre_tokenizer.leave_spelling();
+        parts_->finish();
+        return parts_;
+    }
+
+private:
+    /// A cursor over a part of the text that counts lines from its begin.
+    JsonCursor cursor(std::string_view part) const {
+        auto begin = static_cast<std::size_t>(part.data() - text_.data());
+        return JsonCursor(text_.substr(0, begin + part.size()), parts_->file, begin);
+    }
+
+    Members members(std::string_view part) const {
+        Members out;
+        JsonCursor in = cursor(part);
+        in.object([&](const std::string& key) {
+            if (!out.try_emplace(key, in.raw()).second)
+                throw in.error(fmt::format("the key '{}' stands here twice", key));
+        });
+        in.end();
+        return out;
+    }
+
+    Json tree(const Members& from, std::string_view key) const {
+        auto found = from.find(key);
+        if (found == from.end())
+            return Json();
+        try {
+            return Json::parse(found->second, std::size_t{64} << 20);
+        } catch (Error& error) {
+            error.note({parts_->file}, fmt::format("in '{}'", key));
+            throw;
+        }
+    }
+
+    void read_model(const Members& model) {
+        std::string type = model_type(model);
+        if (type == "BPE")
+            read_bpe(model);
+        else
+            reader_.refuse(fmt::format("the model '{}' is not known", type));
+    }
+
+    std::string model_type(const Members& model) const {
+        Json type = tree(model, "type");
+        if (type.is_string())
+            return type.string();
+        if (model.contains("merges"))  // as old files do
+            return "BPE";
+        auto vocab = model.find("vocab");
+        if (vocab != model.end() && vocab->second.starts_with('['))
+            return "Unigram";
+        if (model.contains("max_input_chars_per_word"))
+            return "WordPiece";
+        reader_.refuse("the model has no 'type'");
+    }
+
+    std::string_view part(const Members& model, std::string_view key) const {
+        auto found = model.find(key);
+        if (found == model.end())
+            reader_.refuse(fmt::format("the model has no '{}'", key));
+        return found->second;
+    }
+
+    /// {"text": id, ...}
+    void read_vocabulary(std::string_view text) {
+        Vocabulary& vocabulary = parts_->vocabulary;
+        vocabulary.reserve(text.size() / 24, text.size() / 2);
+        JsonCursor in = cursor(text);
+        in.object([&](std::string_view token) {
+            std::int64_t id = in.integer();
+            if (id < 0 || static_cast<std::uint64_t>(id) >= kMostTokens)
+                throw in.error(fmt::format(
+                    "the id {} of '{}' is not within 0 and {}", id, token, kMostTokens - 1));
+            if (token.size() > kLongestToken)
+                throw in.error(fmt::format("the token {} has {} bytes, at most {} are read",
+                                           id,
+                                           token.size(),
+                                           kLongestToken));
+            auto added = vocabulary.add(token, static_cast<std::uint32_t>(id));
+            if (added == Vocabulary::Added::text_taken)
+                throw in.error(fmt::format("the token '{}' stands here twice", token));
+            if (added == Vocabulary::Added::id_taken)
+                throw in.error(fmt::format("'{}' and '{}' have the same id {}",
+                                           *vocabulary.text_of(static_cast<std::uint32_t>(id)),
+                                           token,
+                                           id));
+        });
+        if (vocabulary.count() == vocabulary.id_end())
+            return;
+        std::uint32_t gap = 0;
+        while (vocabulary.text_of(gap))
+            ++gap;
+        reader_.refuse(fmt::format(
+            "no token has the id {}, though the ids go to {}", gap, vocabulary.id_end() - 1));
+    }
+
+    std::uint32_t known(const JsonCursor& in, std::string_view token, std::size_t rank) const {
+        std::uint32_t id = parts_->vocabulary.find(token);
+        if (id == Vocabulary::kNone)
+            throw in.error(fmt::format(
+                "merge {} needs the token '{}', which the vocabulary lacks", rank, token));
+        return id;
+    }
+
+    /// ["a b", ...] or [["a", "b"], ...]
+    std::vector<Merge> read_merges(std::string_view text, std::size_t prefix) const {
+        std::vector<Merge> out;
+        out.reserve(std::min(text.size() / 6, kMostTokens));
+        JsonCursor in = cursor(text);
+        std::string left, right, made;
+        in.array([&] {
+            if (in.peek() == '[') {
+                int count = 0;
+                in.array([&] {
+                    std::string_view part = in.string();
+                    if (count < 2)
+                        (count == 0 ? left : right) = part;
+                    ++count;
+                });
+                if (count != 2)
+                    throw in.error(fmt::format("merge {} has {} parts, not 2", out.size(), count));
+            } else {
+                std::string_view line = in.string();
+                if (line.starts_with("#version"))
+                    return;
+                std::size_t blank = line.find(' ');
+                if (blank == std::string_view::npos ||
+                    line.find(' ', blank + 1) != std::string_view::npos)
+                    throw in.error(fmt::format(
+                        "merge {} is '{}', not two parts with a blank between", out.size(), line));
+                left = line.substr(0, blank);
+                right = line.substr(blank + 1);
+            }
+            if (out.size() == kMostTokens)
+                throw in.error(fmt::format("more than {} merges", kMostTokens));
+            Merge merge;
+            merge.left = known(in, left, out.size());
+            merge.right = known(in, right, out.size());
+            made = left;
+            if (right.size() < prefix)
+                throw in.error(fmt::format(
+                    "merge {}: '{}' is shorter than the prefix of its kind", out.size(), right));
+            made.append(right, prefix);
+            merge.made = known(in, made, out.size());
+            out.push_back(merge);
+        });
+        return out;
+    }
+
+    void read_bpe(const Members& model) {
+        read_vocabulary(part(model, "vocab"));
+        Members small;
+        for (const auto& [key, value] : model)
+            if (key != "vocab" && key != "merges")
+                small.emplace(key, value);
+        auto text = [&](std::string_view key) {
+            Json value = tree(small, key);
+            return value.is_null() ? std::string() : value.string();
+        };
+        auto flag = [&](std::string_view key) {
+            Json value = tree(small, key);
+            return !value.is_null() && value.boolean();
+        };
+        BpeSettings settings;
+        settings.prefix = text("continuing_subword_prefix");
+        settings.suffix = text("end_of_word_suffix");
+        settings.fuse_unknown = flag("fuse_unk");
+        settings.byte_fallback = flag("byte_fallback");
+        settings.ignore_merges = flag("ignore_merges");
+        Json dropout = tree(small, "dropout");
+        if (!dropout.is_null() && dropout.number() != 0)
+            reader_.refuse(
+                fmt::format("dropout {} makes ids random; only null or 0 is read", dropout.text()));
+        if (std::string unknown = text("unk_token"); !unknown.empty()) {
+            std::uint32_t id = parts_->vocabulary.find(unknown);
+            if (id == Vocabulary::kNone)
+                reader_.refuse(fmt::format("the unk_token '{}' is not in the vocabulary", unknown));
+            settings.unknown = id;
+        }
+        std::vector<Merge> merges = read_merges(part(model, "merges"), settings.prefix.size());
+        auto bpe = std::make_unique<Bpe>(parts_->vocabulary, merges, std::move(settings));
+        bpe_ = bpe.get();
+        parts_->model = std::move(bpe);
+    }
+
+    void read_added(const Json& list) {
+        if (list.is_null())
+            return;
+        if (!list.is_list())
+            reader_.refuse("'added_tokens' should be a list");
+        for (const Json& item : list.list()) {
+            AddedToken token;
+            token.content = reader_.text(item, "content");
+            token.single_word = reader_.flag(item, "single_word", false);
+            token.left_strip = reader_.flag(item, "lstrip", false);
+            token.right_strip = reader_.flag(item, "rstrip", false);
+            token.special = reader_.flag(item, "special", false);
+            token.normalized = reader_.flag(item, "normalized", !token.special);
+            std::int64_t id = reader_.number(item, "id", -1);
+            if (id < 0 || static_cast<std::uint64_t>(id) >= 2 * kMostTokens)
+                reader_.refuse(
+                    fmt::format("the added token '{}' has no id that can be", token.content));
+            parts_->add_token(std::move(token), static_cast<std::uint32_t>(id));
+        }
+    }
+
+    void read_truncation(const Json& value) {
+        if (value.is_null())
+            return;
+        Truncation out;
+        std::int64_t most = reader_.number(value, "max_length", 0);
+        std::int64_t stride = reader_.number(value, "stride", 0);
+        std::string direction = reader_.text(value, "direction", "Right");
+        if (most < 0 || stride < 0 || (direction != "Right" && direction != "Left"))
+            reader_.refuse("the truncation is none that can be");
+        out.max_tokens = static_cast<std::size_t>(most);
+        out.stride = static_cast<std::size_t>(stride);
+        out.drop_front = direction == "Left";
+        parts_->truncation = out;
+    }
+
+    std::string_view text_;
+    std::shared_ptr<TokenizerParts> parts_;
+    ComponentReader reader_;
+    Bpe* bpe_ = nullptr;
+};
+
+}  // namespace
+
+std::shared_ptr<TokenizerParts> read_tokenizer_json(std::string_view text,
+                                                    const std::string& file) {
+    return Reader(text, file).read();
+}
+
+}  // namespace stillroom::lm

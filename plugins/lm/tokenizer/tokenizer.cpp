@@ -1,0 +1,314 @@
+#include "plugins/lm/tokenizer/tokenizer.h"
+
+#include "engine/base/error.h"
+#include "engine/base/text.h"
+#include "plugins/lm/tokenizer/tokenizer_parts.h"
+#include "plugins/lm/tokenizer/unicode.h"
+#include "plugins/lm/tokenizer/word_cache.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+namespace stillroom::lm {
+namespace {
+
+constexpr std::size_t kLongestText = 0xFFFFFFFF;
+
+/// Ids of words.
+class IdSink final : public WordSink {
+public:
+    IdSink(const Model& model, WordCache& cache, std::vector<std::uint32_t>& ids)
+        : model_(model),
+          cache_(cache),
+          ids_(ids) {}
+
+    void word(const Piece& word) override {
+        const char* end = word.text.data() + word.text.size();
+        model_.encode_ids(word.text, end, cache_, ids_);
+    }
+
+private:
+    const Model& model_;
+    WordCache& cache_;
+    std::vector<std::uint32_t>& ids_;
+};
+
+/// And where each came from.
+class BoundsSink final : public WordSink {
+public:
+    BoundsSink(const TokenizerParts& parts, Encoding& out) : parts_(parts), out_(out) {}
+
+    void word(const Piece& word) override {
+        tokens_.clear();
+        parts_.model->encode(word.text, tokens_);
+        for (const Token& token : tokens_) {
+            out_.ids.push_back(token.id);
+            out_.bounds.push_back(bounds_of(word, token));
+        }
+    }
+
+private:
+    static Bounds bounds_of(const Piece& word, const Token& token) {
+        std::size_t size = word.text.size();
+        std::size_t begin = std::min<std::size_t>(token.begin, size - 1);
+        std::size_t end = std::clamp<std::size_t>(token.end, begin + 1, size);
+        return {word.bounds[begin].begin, word.bounds[end - 1].end};
+    }
+
+    const TokenizerParts& parts_;
+    Encoding& out_;
+    std::vector<Token> tokens_;
+};
+
+/// One text on its way through the parts.
+class Run {
+public:
+    Run(const TokenizerParts& parts, const EncodeOptions& options, WordCache* cache)
+        : parts_(parts),
+          options_(options),
+          cache_(cache) {}
+
+    void text(std::string_view text, Encoding& out, bool with_bounds) {
+        Piece whole = store_.whole(text, with_bounds || parts_.pre_tokenizer.needs_bounds());
+        between(whole, parts_.raw_finder, out, with_bounds, [&](const Piece& raw) {
+            Piece piece = parts_.normalizer.apply(raw, store_);
+            between(piece, parts_.normalized_finder, out, with_bounds, [&](const Piece& part) {
+                words(part, out, with_bounds);
+            });
+        });
+    }
+
+    /// What stood in the (normalised) text for the tokens that no model made, by place.
+    const std::map<std::size_t, std::string_view>& added() const { return added_; }
+
+private:
+    /// Added tokens go out, what lies between them to `act`.
+    template <class Act>
+    void between(const Piece& piece,
+                 const AddedTokenFinder& finder,
+                 Encoding& out,
+                 bool with_bounds,
+                 Act act) {
+        std::size_t done = 0;
+        if (!finder.empty()) {
+            for (const auto& found : finder.find(piece.text, options_.allow_special)) {
+                if (found.begin > done)
+                    act(piece.part(done, found.begin));
+                out.ids.push_back(finder.id(found));
+                if (with_bounds) {
+                    out.bounds.push_back(
+                        {piece.bounds[found.begin].begin, piece.bounds[found.end - 1].end});
+                    added_[out.ids.size() - 1] =
+                        piece.text.substr(found.begin, found.end - found.begin);
+                }
+                done = found.end;
+            }
+        }
+        if (done < piece.text.size())
+            act(piece.part(done, piece.text.size()));
+    }
+
+    void words(const Piece& piece, Encoding& out, bool with_bounds) {
+        if (with_bounds) {
+            BoundsSink sink(parts_, out);
+            parts_.pre_tokenizer.run(piece, store_, sink);
+            return;
+        }
+        const char* end = piece.text.data() + piece.text.size();
+        if (parts_.pre_tokenizer.empty()) {
+            if (!piece.text.empty())
+                parts_.model->encode_ids(piece.text, end, *cache_, out.ids);
+            return;
+        }
+        if (const Scanner* scanner = parts_.pre_tokenizer.only_scanner()) {
+            for (std::size_t at = 0; at < piece.text.size();) {
+                std::size_t next = scanner->advance(piece.text, at);
+                parts_.model->encode_ids(piece.text.substr(at, next - at), end, *cache_, out.ids);
+                at = next;
+            }
+            return;
+        }
+        IdSink sink(*parts_.model, *cache_, out.ids);
+        parts_.pre_tokenizer.run(piece, store_, sink);
+    }
+
+    const TokenizerParts& parts_;
+    const EncodeOptions& options_;
+    WordCache* cache_;
+    PieceStore store_;
+    std::map<std::size_t, std::string_view> added_;
+};
+
+/// Moves `at` over so many characters of the text, forward to `stop` at most.
+std::uint32_t forward(std::string_view text, std::uint32_t at, int characters, std::uint32_t stop) {
+    int length = 0;
+    for (; characters > 0 && at < stop; --characters) {
+        code_point(text.data() + at, length);
+        at += static_cast<std::uint32_t>(length);
+    }
+    return std::min(at, stop);
+}
+
+/// Backward; where the text has not so many, nothing moves.
+std::uint32_t backward(std::string_view text, std::uint32_t from, int characters) {
+    std::uint32_t at = from;
+    int length = 0;
+    for (; characters > 0 && at > 0; --characters) {
+        code_point_before(text.data() + at, length);
+        at -= static_cast<std::uint32_t>(length);
+    }
+    return characters > 0 ? from : at;
+}
+
+/// White space at the ends of each token is not part of its bounds, counted in characters as the
+/// reference does; `leave_first`: but one blank that may have been put in front of the text.
+void trim_bounds(const TokenizerParts& parts,
+                 std::string_view text,
+                 bool leave_first,
+                 Encoding& out,
+                 const std::map<std::size_t, std::string_view>& added) {
+    const Unicode& table = Unicode::get();
+    constexpr char32_t kSpelledSpace = 0x120;
+    auto blank = [&](char32_t c) { return c == kSpelledSpace || table.is(c, unicode::kSpace); };
+    for (std::size_t i = 0; i < out.ids.size(); ++i) {
+        auto found = added.find(i);
+        std::string_view token =
+            found != added.end() ? found->second : parts.token_of(out.ids[i]).value_or("");
+        int length = 0, front = 0, back = 0;
+        for (std::size_t at = 0; at < token.size() && blank(code_point(token.data() + at, length));
+             at += static_cast<std::size_t>(length))
+            ++front;
+        for (std::size_t at = token.size();
+             at > 0 && blank(code_point_before(token.data() + at, length));
+             at -= static_cast<std::size_t>(length))
+            ++back;
+        Bounds& bounds = out.bounds[i];
+        if (leave_first && front == 1 && (i == 0 || bounds.begin == 0))
+            front = 0;
+        bounds.begin = forward(text, bounds.begin, front, bounds.end);
+        bounds.end = std::max(backward(text, bounds.end, back), bounds.begin);
+    }
+}
+
+template <class Value>
+void shorten_list(std::vector<Value>& list, std::size_t most, bool drop_front) {
+    if (list.size() <= most)
+        return;
+    auto over = static_cast<std::ptrdiff_t>(list.size() - most);
+    auto begin = drop_front ? list.begin() : list.end() - over;
+    list.erase(begin, begin + over);
+}
+
+void check_text(std::string_view text) {
+    if (text.size() > kLongestText)
+        throw Error(
+            {},
+            fmt::format(
+                "a text has {} bytes, at most {} are encoded at once", text.size(), kLongestText))
+            .exit_code(kExitBadInput);
+    if (std::optional<std::size_t> bad = find_invalid_utf8(text))
+        throw Error({}, fmt::format("the text is no UTF-8 at byte {}", *bad))
+            .exit_code(kExitBadInput);
+}
+
+void surround(const PostProcessor& post, Encoding& out, bool with_bounds) {
+    out.ids.insert(out.ids.begin(), post.before.begin(), post.before.end());
+    out.ids.insert(out.ids.end(), post.behind.begin(), post.behind.end());
+    if (!with_bounds)
+        return;
+    out.bounds.insert(out.bounds.begin(), post.before.size(), Bounds());
+    out.bounds.resize(out.ids.size());
+}
+
+Encoding run(const TokenizerParts& parts,
+             std::string_view text,
+             const EncodeOptions& options,
+             WordCache* cache,
+             bool with_bounds) {
+    check_text(text);
+    Encoding out;
+    Run run(parts, options, cache);
+    run.text(text, out, with_bounds);
+    const PostProcessor& post = parts.post_processor;
+    if (with_bounds)
+        for (bool leave_first : post.trims)
+            trim_bounds(parts, text, leave_first, out, run.added());
+    std::size_t around = options.add_special ? post.before.size() + post.behind.size() : 0;
+    if (options.max_tokens > 0) {
+        std::size_t most = options.max_tokens - std::min(options.max_tokens, around);
+        shorten_list(out.ids, most, options.drop_front);
+        shorten_list(out.bounds, most, options.drop_front);
+    }
+    if (around > 0)
+        surround(post, out, with_bounds);
+    return out;
+}
+
+}  // namespace
+
+EncodeScratch::EncodeScratch() : words_(std::make_unique<WordCache>()) {}
+EncodeScratch::~EncodeScratch() = default;
+EncodeScratch::EncodeScratch(EncodeScratch&&) noexcept = default;
+EncodeScratch& EncodeScratch::operator=(EncodeScratch&&) noexcept = default;
+
+WordCache& EncodeScratch::words(const void* tokenizer) {
+    if (words_->owner != tokenizer)
+        words_->forget(tokenizer);
+    return *words_;
+}
+
+Tokenizer Tokenizer::parse(std::string_view json, const std::string& name) {
+    return Tokenizer(read_tokenizer_json(json, name));
+}
+
+std::vector<std::uint32_t> Tokenizer::encode(std::string_view text,
+                                             const EncodeOptions& options) const {
+    WordCache cache;
+    return run(*parts_, text, options, &cache, false).ids;
+}
+
+Encoding Tokenizer::encode_with_bounds(std::string_view text, const EncodeOptions& options) const {
+    return run(*parts_, text, options, nullptr, true);
+}
+
+void Tokenizer::encode(std::string_view text,
+                       const EncodeOptions& options,
+                       EncodeScratch& scratch,
+                       std::vector<std::uint32_t>& ids) const {
+    WordCache& cache = scratch.words(parts_.get());
+    std::vector<std::uint32_t> made = run(*parts_, text, options, &cache, false).ids;
+    if (ids.empty())
+        ids = std::move(made);
+    else
+        ids.insert(ids.end(), made.begin(), made.end());
+}
+
+std::size_t Tokenizer::vocab_size() const {
+    return parts_->id_end();
+}
+
+std::optional<std::uint32_t> Tokenizer::id_of(std::string_view token) const {
+    std::uint32_t id = parts_->find(token);
+    return id == Vocabulary::kNone ? std::nullopt : std::optional(id);
+}
+
+std::optional<std::string_view> Tokenizer::token_of(std::uint32_t id) const {
+    return parts_->token_of(id);
+}
+
+bool Tokenizer::is_special(std::uint32_t id) const {
+    return parts_->is_special(id);
+}
+const SpecialIds& Tokenizer::special() const {
+    return parts_->special;
+}
+const std::optional<Truncation>& Tokenizer::truncation() const {
+    return parts_->truncation;
+}
+const std::vector<std::string>& Tokenizer::notices() const {
+    return parts_->notices;
+}
+
+}  // namespace stillroom::lm
