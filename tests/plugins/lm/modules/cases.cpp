@@ -8,6 +8,7 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/tensor.h>
+#include <c10/core/InferenceMode.h>
 
 #include <cstring>
 #include <stdexcept>
@@ -58,6 +59,7 @@ at::Tensor ids_of(const Json& rows) {
 }
 
 std::vector<Case> read_cases() {
+    c10::InferenceMode no_inference(false);  // they serve tests of gradients too
     const std::filesystem::path folder = STILLROOM_SOURCE "/tests/reference/models";
     Json text = Json::parse(read_file(folder / "cases.json", 1 << 20));
     std::string blob = read_file(folder / "logits.bin", 1 << 20);

@@ -35,6 +35,31 @@ TEST_CASE("bf16 logits point where transformers' do") {
     }
 }
 
+TEST_CASE(
+    "where gradients are wanted, operators compute what the fused loops do, and pass them on") {
+    for (const Case& one : cases()) {
+        CAPTURE(one.name);
+        for (at::ScalarType type : {at::kFloat, at::kBFloat16}) {
+            std::vector<at::Tensor> weights;
+            Decoder decoder =
+                build_decoder(one.config, [&](const std::string& name, const auto& shape) {
+                    weights.push_back(
+                        made_weight(one.config, name, shape).to(type).requires_grad_(true));
+                    return weights.back();
+                });
+            at::Tensor found = logits_of(decoder, batch_of_rows(one.ids_BT));
+            if (type == at::kFloat)
+                CHECK(max_gap(found.detach().view_as(one.logits_BTV), one.logits_BTV) <=
+                      kTolerance);
+            else
+                CHECK(cosine(found.detach(), one.half_BTV) >= 0.9999);
+            found.square().mean().backward();
+            for (const at::Tensor& weight : weights)
+                CHECK((weight.grad().defined() && weight.grad().abs().sum().item<double>() > 0));
+        }
+    }
+}
+
 TEST_CASE("a sequence computes the same among others, padded on either side or packed") {
     c10::InferenceMode inference;
     for (const Case& one : cases()) {
