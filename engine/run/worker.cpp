@@ -79,6 +79,9 @@ void set_environment(const Job& job) {
     std::string threads = std::to_string(job.threads);
     for (const char* name : {"OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"})
         ::setenv(name, threads.c_str(), 1);
+    // Threads that wait for each other give their core back soon: on a machine with other work they
+    // would burn most of it.
+    ::setenv("GOMP_SPINCOUNT", "1000", 0);
 }
 
 Ranks ranks_of(const RankFlags& flags, const Job& job) {

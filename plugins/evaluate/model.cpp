@@ -1,0 +1,80 @@
+#include "plugins/evaluate/model.h"
+
+#include "engine/base/durable.h"
+#include "plugins/lm/config/config_file.h"
+#include "plugins/lm/modules/device.h"
+#include "plugins/lm/weights/counts.h"
+#include "plugins/lm/weights/weight_table.h"
+
+#include <ATen/Parallel.h>
+
+#include <array>
+
+namespace stillroom::evaluate {
+namespace fs = std::filesystem;
+namespace {
+
+struct Spelling {
+    std::string_view short_name, name;
+    at::ScalarType type;
+};
+
+/// How settings and config.json call what is computed in.
+constexpr std::array<Spelling, 3> kTypes = {{{"bf16", "bfloat16", at::kBFloat16},
+                                             {"fp16", "float16", at::kHalf},
+                                             {"fp32", "float32", at::kFloat}}};
+
+std::string spelled(std::string_view dtype) {
+    for (const Spelling& one : kTypes)
+        if (one.short_name == dtype)
+            return std::string(one.name);
+    return std::string(dtype);
+}
+
+std::string short_name(at::ScalarType type) {
+    for (const Spelling& one : kTypes)
+        if (one.type == type)
+            return std::string(one.short_name);
+    return "fp32";
+}
+
+}  // namespace
+
+Model load_model(RunContext& context, std::string_view dtype) {
+    at::set_num_threads(context.threads());
+    Model model;
+    model.device =
+        context.decided("device", [&] { return lm::compute_device(context.device()).str(); });
+    at::Device device = lm::compute_device(model.device);
+    model.dtype = context.decided(
+        "dtype", [&] { return short_name(lm::compute_type(spelled(dtype), device)); });
+    model.loaded = lm::load_decoder(
+        context.input("model"), device, lm::compute_type(spelled(model.dtype), device));
+    return model;
+}
+
+std::optional<lm::ModelConfig> config_of(const StageContext& context) {
+    fs::path file = context.input("model") / "config.json";
+    std::error_code ignored;
+    if (!fs::exists(file, ignored))
+        return std::nullopt;
+    return lm::ConfigFile::read(file).model();
+}
+
+Cost cost_of(const lm::ModelConfig& config, double tokens, std::string_view dtype) {
+    lm::Counts counts = lm::count(lm::weight_table(config));
+    auto matrices = static_cast<double>(counts.active);
+    Cost cost;
+    cost.parameters = static_cast<std::uint64_t>(counts.total);
+    cost.flops = 2 * matrices * tokens;
+    std::uint64_t each = dtype == "bf16" || dtype == "fp16" ? 2 : 4;
+    cost.memory_bytes = static_cast<std::uint64_t>(counts.total) * each;
+    return cost;
+}
+
+void write_report(const fs::path& folder, const std::string& json, const std::string& text) {
+    write_record_file(folder / "report.json", json + "\n");
+    write_record_file(folder / "report.md", text);
+}
+
+}  // namespace stillroom::evaluate

@@ -1,0 +1,38 @@
+#pragma once
+
+#include "engine/plugin/stage.h"
+#include "plugins/lm/config/model_config.h"
+#include "plugins/lm/modules/load.h"
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace stillroom::evaluate {
+
+/// A model ready to compute, and on what: `auto` is decided once and stays so when work goes on.
+struct Model {
+    lm::Loaded loaded;
+    std::string device;  ///< "cpu", "cuda:0"
+    std::string dtype;   ///< "fp32", as settings spell it
+
+    const lm::Decoder& decoder() const { return loaded.decoder; }
+};
+
+Model load_model(RunContext& context, std::string_view dtype);
+
+/// What config.json says of the port's model, where it is known before anything runs.
+std::optional<lm::ModelConfig> config_of(const StageContext& context);
+
+/// What it costs to run so many tokens through the model.
+Cost cost_of(const lm::ModelConfig& config, double tokens, std::string_view dtype);
+
+/// Thrown out of a loop when the engine asks the stage to stop: run() then returns.
+struct Stopped {};
+
+/// `report.json` and `report.md`.
+void write_report(const std::filesystem::path& folder,
+                  const std::string& json,
+                  const std::string& text);
+
+}  // namespace stillroom::evaluate

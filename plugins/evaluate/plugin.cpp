@@ -1,0 +1,11 @@
+#include "engine/plugin/plugin.h"
+
+#include "plugins/evaluate/generate.h"
+#include "plugins/evaluate/logits.h"
+#include "plugins/evaluate/perplexity.h"
+
+STILLROOM_PLUGIN("evaluate", "0.1.0") {
+    registry.add<stillroom::evaluate::Generate>();
+    registry.add<stillroom::evaluate::Logits>();
+    registry.add<stillroom::evaluate::Perplexity>();
+}
