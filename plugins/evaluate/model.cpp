@@ -41,6 +41,7 @@ std::string short_name(at::ScalarType type) {
 }  // namespace
 
 Model load_model(RunContext& context, std::string_view dtype) {
+    lm::keep_freed_memory();
     at::set_num_threads(context.threads());
     Model model;
     model.device =

@@ -3,6 +3,7 @@
 #include "engine/base/error.h"
 #include "plugins/lm/config/config_file.h"
 #include "plugins/lm/weights/convert.h"
+#include "plugins/lm/weights/strict_check.h"
 
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
@@ -83,7 +84,15 @@ TensorSource tensor_source(std::shared_ptr<const TensorFolder> files,
 Loaded load_decoder(const std::filesystem::path& folder, at::Device device, at::ScalarType type) {
     ConfigFile config = ConfigFile::read(folder / "config.json");
     auto files = std::make_shared<const TensorFolder>(TensorFolder::open(folder));
-    Decoder decoder = build_decoder(config.model(), tensor_source(files, device, type));
+    const ModelConfig& model = config.model();
+    StrictReport report = strict_check(model, weight_table(model), *files);
+    if (report.has_tied_head)
+        check_tied_head(model, *files);
+    TensorSource source = tensor_source(files, device, type);
+    Decoder decoder =
+        build_decoder(model, [&](const std::string& name, const std::vector<std::int64_t>& shape) {
+            return source(model.prefix + name, shape);
+        });
     files->check();
     return {.decoder = std::move(decoder), .files = std::move(files)};
 }
