@@ -137,6 +137,14 @@ void Logits::run(RunContext& context) try {
     out.key("vocab"), out.integer(decoder.config.vocab);
     out.key("dtype"), out.string(model.dtype);
     out.key("device"), out.string(model.device);
+    out.key("ids"), out.begin_array();
+    for (const Row& row : rows) {
+        out.begin_array();
+        for (std::int64_t id : row)
+            out.integer(id);
+        out.end_array();
+    }
+    out.end_array();
     out.key("next"), out.begin_array();
     for (std::size_t row = 0; row < rows.size(); ++row) {
         out.begin_array();

@@ -1,0 +1,260 @@
+#!/usr/bin/env python3
+"""What the evaluate stages promise, on a model of a few thousand weights: evaluate.py PROGRAM TOKENIZER [PART_OF_NAME]
+
+TOKENIZER is a tokenizer.json. The model is made here, by a rule; its logits are held to transformers' elsewhere (tests/plugins/lm/modules),
+so here the stages are held to each other: a loss is that of the logits, a greedy token is the likeliest one.
+"""
+
+import array
+import json
+import math
+import os
+import pathlib
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+
+HIDDEN, LAYERS, HEADS, FFN = 32, 2, 4, 64
+PROMISES = []
+
+
+def promise(function):
+    PROMISES.append(function)
+    return function
+
+
+def make_model(folder, tokenizer, vocab):
+    """A Llama whose embedding is its head."""
+    folder.mkdir()
+    config = {
+        "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": HIDDEN, "num_hidden_layers": LAYERS,
+        "num_attention_heads": HEADS, "num_key_value_heads": 2, "head_dim": HIDDEN // HEADS, "intermediate_size": FFN, "vocab_size": vocab,
+        "max_position_embeddings": 256, "rms_norm_eps": 1e-5, "rope_theta": 10000.0, "hidden_act": "silu", "tie_word_embeddings": True,
+        "torch_dtype": "float32",
+    }  # fmt: skip
+    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+    shutil.copy(tokenizer, folder / "tokenizer.json")
+    shapes = {"model.embed_tokens.weight": (vocab, HIDDEN), "model.norm.weight": (HIDDEN,)}
+    for layer in range(LAYERS):
+        at = f"model.layers.{layer}."
+        for norm in ("input_layernorm", "post_attention_layernorm"):
+            shapes[f"{at}{norm}.weight"] = (HIDDEN,)
+        for name, rows in (("q", HIDDEN), ("k", HIDDEN // 2), ("v", HIDDEN // 2), ("o", HIDDEN)):
+            shapes[f"{at}self_attn.{name}_proj.weight"] = (rows, HIDDEN)
+        for name in ("gate", "up"):
+            shapes[f"{at}mlp.{name}_proj.weight"] = (FFN, HIDDEN)
+        shapes[f"{at}mlp.down_proj.weight"] = (HIDDEN, FFN)
+    draw = random.Random(7)
+    header, data = {"__metadata__": {"format": "pt"}}, b""
+    for name in sorted(shapes):
+        count = math.prod(shapes[name])
+        values = [1.0] * count if "norm" in name else [draw.gauss(0, 0.5) for _ in range(count)]
+        piece = array.array("f", values).tobytes()
+        header[name] = {"dtype": "F32", "shape": list(shapes[name]), "data_offsets": [len(data), len(data) + len(piece)]}
+        data += piece
+    text = json.dumps(header)
+    text += " " * (-len(text) % 8)
+    (folder / "model.safetensors").write_bytes(len(text).to_bytes(8, "little") + text.encode() + data)
+
+
+class Bench:
+    def __init__(self, program, tokenizer, folder):
+        self.program, self.folder = program, folder
+        self.model = folder / "model"
+        known = json.loads(tokenizer.read_text())
+        self.tokens = {id: token for token, id in known["model"]["vocab"].items()}
+        self.tokens |= {one["id"]: "" if one["special"] else one["content"] for one in known["added_tokens"]}
+        self.vocab = max(self.tokens) + 1
+        make_model(self.model, tokenizer, self.vocab)
+        self.text = folder / "text.txt"
+        self.text.write_text("The tower was built in 1889. Many people, 300 or so, came to see it: \u00e9t\u00e9, \u65e5\u672c.\n" * 6)
+
+    def do(self, *words, code=0, model=None):
+        words = [self.program, "do", words[0], f"model={model or self.model}", *words[1:], "--store", self.folder / "store", "--json"]
+        environment = dict(os.environ, STILLROOM_RUN_ROOT=str(self.folder / "runs"))
+        done = subprocess.run([str(word) for word in words], env=environment, capture_output=True, text=True, check=False)
+        answer = json.loads(done.stdout)
+        assert done.returncode == code, (done.returncode, answer["problems"], done.stderr)
+        return answer
+
+    def report(self, *words):
+        answer = self.do(*words)
+        folder = pathlib.Path(answer["result"]["outputs"]["report"]["path"])
+        return json.loads((folder / "report.json").read_text()), folder
+
+    def logits(self, *words):
+        """rows x tokens x vocab, as nested lists."""
+        report, folder = self.report("evaluate.logits", *words, "dtype=fp32")
+        raw = (folder / "logits.safetensors").read_bytes()
+        size = int.from_bytes(raw[:8], "little")
+        about = json.loads(raw[8 : 8 + size])["logits"]
+        values = array.array("f")
+        values.frombytes(raw[8 + size :])
+        rows, tokens, vocab = about["shape"]
+        assert about["dtype"] == "F32" and len(values) == rows * tokens * vocab
+        cut = [values[i : i + vocab] for i in range(0, len(values), vocab)]
+        return [cut[i : i + tokens] for i in range(0, len(cut), tokens)], report
+
+    def ids_of(self, text):
+        return self.logits(f"text={text}")[1]["ids"][0]
+
+    def decode(self, ids):
+        """Back through the alphabet in which byte-level tokens are written."""
+        plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
+        bytes_of = {chr(byte): byte for byte in plain}
+        bytes_of |= {chr(256 + i): byte for i, byte in enumerate(byte for byte in range(256) if byte not in plain)}
+        return bytes(bytes_of[letter] for id in ids for letter in self.tokens[id])
+
+    def problem(self, *words, code=2, model=None):
+        problems = self.do(*words, code=code, model=model)["problems"]
+        assert len(problems) == 1, problems
+        return problems[0]
+
+
+def log_softmax(row):
+    top = max(row)
+    total = math.log(math.fsum(math.exp(one - top) for one in row)) + top
+    return [one - total for one in row]
+
+
+def near(a, b, within):
+    assert abs(a - b) <= within, (a, b)
+
+
+@promise
+def logits_do_not_depend_on_their_neighbours(bench):
+    rows = [[5, 6, 7, 8], [9, 3, 2, 1], [5, 6, 7, 9]]
+    together, report = bench.logits(f"ids={rows}")
+    assert (report["rows"], report["tokens"], report["vocab"]) == (3, 4, bench.vocab)
+    alone, _ = bench.logits(f"ids={rows[1:2]}")
+    for one, other in zip(together[1], alone[0]):
+        assert all(abs(a - b) <= 2e-5 for a, b in zip(one, other))
+    for at in range(3):  # what comes later does not matter
+        assert all(abs(a - b) <= 2e-5 for a, b in zip(together[0][at], together[2][at]))
+    best = max(range(bench.vocab), key=lambda i: together[0][-1][i])
+    guess = report["next"][0][0]
+    assert guess["id"] == best
+    near(math.log(guess["probability"]), log_softmax(together[0][-1])[best], 1e-5)
+
+
+@promise
+def a_loss_is_that_of_the_logits(bench):
+    report, _ = bench.report("evaluate.perplexity", f"text={bench.text}", "max_characters=60", "length=64", "dtype=fp32")
+    text = bench.text.read_text()[:60]
+    logits, told = bench.logits(f"text='{text}'")
+    ids = told["ids"][0]
+    losses = [-log_softmax(logits[0][at])[ids[at + 1]] for at in range(len(ids) - 1)]
+    assert report["tokens"] == len(losses) and report["windows"] == 1, report
+    mean = math.fsum(losses) / len(losses)
+    near(report["nll"], mean, 1e-4)
+    near(report["perplexity"], math.exp(mean), 0.1 * math.exp(mean) * 1e-2)
+    deviation = math.sqrt(math.fsum((one - mean) ** 2 for one in losses) / (len(losses) - 1))
+    near(report["standard_error"], deviation / math.sqrt(len(losses)), 1e-3)
+    first = len(bench.decode(ids[:1]))
+    near(report["bits_per_byte"], math.fsum(losses) / math.log(2) / (len(text.encode()) - first), 1e-3)
+
+
+@promise
+def windows_and_batches_change_no_loss(bench):
+    words = ["evaluate.perplexity", f"text={bench.text}", "length=16", "dtype=fp32"]
+    whole, _ = bench.report(*words)
+    single, _ = bench.report(*words, "batch_tokens=1")
+    assert whole["tokens"] == single["tokens"]
+    near(whole["nll"], single["nll"], 1e-5)
+    overlapping, _ = bench.report(*words, "stride=4")
+    assert overlapping["tokens"] > whole["tokens"]  # each token but the first is foreseen
+    few, _ = bench.report(*words, "max_windows=3")
+    assert (few["windows"], few["tokens"]) == (3, 45)
+
+
+@promise
+def greedy_takes_the_likeliest_token_each_time(bench):
+    made, _ = bench.report("evaluate.generate", "prompt=The tower", "max_tokens=6", "dtype=fp32")
+    ids = bench.ids_of("The tower")
+    for token in made["ids"]:
+        logits, _ = bench.logits(f"ids=[{ids}]")
+        assert token == max(range(bench.vocab), key=lambda i: logits[0][-1][i])
+        ids.append(token)
+    assert made["ending"] == "length" and made["tokens"] == 6
+    assert made["text"] == bench.decode(made["ids"]).decode(errors="replace"), made
+
+
+@promise
+def a_seed_decides_and_a_sharp_choice_is_greedy(bench):
+    words = ["evaluate.generate", "prompt=It was", "max_tokens=8", "dtype=fp32"]
+    greedy, _ = bench.report(*words)
+    one, _ = bench.report(*words, "temperature=1", "seed=1")
+    other, _ = bench.report(*words, "temperature=1", "seed=2")
+    again, _ = bench.report(*words, "temperature=1", "seed=1", "top_p=1.0", "top_k=100000")
+    assert one["ids"] == again["ids"] != other["ids"]
+    for sharp in (["temperature=5", "top_k=1"], ["temperature=1", "top_p=1e-9"]):
+        assert bench.report(*words, *sharp)[0]["ids"] == greedy["ids"]
+
+
+@promise
+def an_answer_ends_at_a_stop_text_and_before_it(bench):
+    whole, _ = bench.report("evaluate.generate", "prompt=Many", "max_tokens=12", "dtype=fp32")
+    text = whole["text"]
+    stop = text[len(text) // 2 : len(text) // 2 + 2]
+    cut, _ = bench.report("evaluate.generate", "prompt=Many", "max_tokens=12", "dtype=fp32", f"stop={json.dumps([stop])}")
+    assert cut["ending"] == "stop" and cut["text"] == text[: text.index(stop)], (cut, text, stop)
+
+
+@promise
+def what_a_stage_says_is_printed_once_also_from_the_store(bench):
+    words = [bench.program, "do", "evaluate.generate", f"model={bench.model}", "prompt=People", "max_tokens=5", "dtype=fp32", "--store", bench.folder / "store"]
+    environment = dict(os.environ, STILLROOM_RUN_ROOT=str(bench.folder / "runs"))
+    texts = [subprocess.run(words, env=environment, capture_output=True, check=True).stdout for _ in range(2)]
+    assert texts[0] == texts[1] and texts[0].startswith(b"People") and texts[0].endswith(b"\n"), texts
+
+
+@promise
+def mistakes_are_told_before_anything_runs(bench):
+    problem = bench.problem("evaluate.logits", "ids=[[1,2],[3]]")
+    assert problem["message"] == "row 2 has 1 ids, the first one 2" and problem["key"].endswith("ids[1]"), problem
+    problem = bench.problem("evaluate.logits", f"ids=[[{bench.vocab}]]")
+    assert f"no id {bench.vocab}" in problem["message"], problem
+    assert "one of 'ids' or 'text'" in bench.problem("evaluate.logits")["message"]
+    assert "nothing to foresee" in bench.problem("evaluate.perplexity")["message"]
+    assert "leaves out some" in bench.problem("evaluate.perplexity", f"text={bench.text}", "length=8", "stride=9")["message"]
+    assert "'temperature'" in bench.problem("evaluate.generate", "prompt=x", "temperature=-1")["message"]
+
+
+@promise
+def unfit_files_are_named(bench):
+    bad = bench.folder / "latin.txt"
+    bad.write_bytes(b"caf\xe9")
+    assert "no UTF-8 at byte 3" in bench.problem("evaluate.perplexity", f"text={bad}", code=3)["message"]
+    short = bench.folder / "short.txt"
+    short.write_text("a")
+    assert "nothing can be predicted" in bench.problem("evaluate.perplexity", f"text={short}", code=3)["message"]
+    dumb = bench.folder / "dumb"
+    shutil.copytree(bench.model, dumb)
+    (dumb / "tokenizer.json").unlink()
+    assert "tokenizer" in bench.problem("evaluate.generate", "prompt=x", code=3, model=dumb)["message"]
+    bench.do("evaluate.logits", "ids=[[1,2]]", model=dumb)  # ids need none
+
+
+def main():
+    program, tokenizer = (pathlib.Path(word).resolve() for word in sys.argv[1:3])
+    part = sys.argv[3] if len(sys.argv) > 3 else ""
+    broken = 0
+    with tempfile.TemporaryDirectory(prefix="stillroom-evaluate-") as name:
+        bench = Bench(program, tokenizer, pathlib.Path(name))
+        for one in PROMISES:
+            if part not in one.__name__:
+                continue
+            try:
+                one(bench)
+            except Exception as failure:  # noqa: BLE001: told, and the others are tried
+                broken += 1
+                print(f"failed: {one.__name__}: {type(failure).__name__} {failure}")
+        subprocess.run(["chmod", "-R", "u+w", name], check=False)
+    print(f"{len(PROMISES) - broken} passed, {broken} failed")
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
