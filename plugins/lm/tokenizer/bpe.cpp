@@ -40,13 +40,12 @@ PairTable::PairTable(const std::vector<Merge>& merges)
     : entries_(std::bit_ceil(merges.size() * 8 / 5 + 16)),
       mask_(entries_.size() - 1),
       seed_(hash_seed() | 1) {
-    for (std::size_t rank = 0; rank < merges.size(); ++rank) {
-        const Merge& merge = merges[rank];
+    for (const Merge& merge : merges) {
         std::size_t i = hash(merge.left, merge.right) & mask_;
         while (entries_[i].rank != kNone &&
                (entries_[i].left != merge.left || entries_[i].right != merge.right))
             i = (i + 1) & mask_;
-        entries_[i] = {merge.left, merge.right, static_cast<std::uint32_t>(rank), merge.made};
+        entries_[i] = {merge.left, merge.right, merge.rank, merge.made};
     }
 }
 

@@ -9,11 +9,12 @@
 
 namespace stillroom::lm {
 
-/// Two tokens that become one, in the order in which merges are tried.
+/// Two tokens that become one; the lowest rank is tried first.
 struct Merge {
     std::uint32_t left = 0;
     std::uint32_t right = 0;
     std::uint32_t made = 0;
+    std::uint32_t rank = 0;
 };
 
 struct BpeSettings {

@@ -364,6 +364,12 @@ Decoder Decoder::read(const Json& value, const ComponentReader& reader) {
     return out;
 }
 
+Decoder Decoder::of(Make make) {
+    Decoder out;
+    out.steps_.push_back(std::move(make));
+    return out;
+}
+
 void Decoder::read_into(const Json& value, const ComponentReader& reader, int depth) {
     std::string type = reader.type_of(value, "decoder");
     auto each = [this](Each::Act act) {

@@ -29,6 +29,9 @@ public:
     /// Of a tokenizer.json; null is none: tokens with a blank between them.
     static Decoder read(const Json& value, const ComponentReader& reader);
 
+    /// Of one stage that another reader makes.
+    static Decoder of(Make make);
+
     /// The stages of one decoding, each with its `next` but the last.
     std::vector<std::unique_ptr<DecoderStage>> chain() const;
 

@@ -76,18 +76,37 @@ void read_specials(TokenizerParts& parts, const fs::path& folder) {
         special.stops.push_back(*special.end);
 }
 
+/// By its content, whatever its name: JSON, lines of ranks, or a SentencePiece model.
+std::shared_ptr<TokenizerParts> read_any(const fs::path& file) {
+    std::string text = read_text(file, kMostTokenizer);
+    std::string name = file.string();
+    if (file.filename() == "tekken.json")
+        return read_tekken(text, name);
+    if (text.starts_with('{'))
+        return read_tokenizer_json(text, name);
+    if (looks_like_ranks(text))
+        return read_ranks(text, name);
+    if (file.extension() == ".json")
+        return read_tokenizer_json(text, name);
+    return read_sentencepiece(text, name);
+}
+
 }  // namespace
 
 Tokenizer Tokenizer::read(const fs::path& path) {
     fs::path file = path;
     if (fs::is_directory(path)) {
-        file = path / "tokenizer.json";
+        for (const char* name : {"tokenizer.json", "tekken.json", "tokenizer.model"}) {
+            file = path / name;
+            if (fs::exists(file))
+                break;
+        }
         if (!fs::exists(file))
-            throw Error({path.string()}, "this folder has no tokenizer.json")
+            throw Error({path.string()},
+                        "this folder has no tokenizer.json, tekken.json or tokenizer.model")
                 .exit_code(kExitBadInput);
     }
-    std::string text = read_text(file, kMostTokenizer);
-    std::shared_ptr<TokenizerParts> parts = read_tokenizer_json(text, file.string());
+    std::shared_ptr<TokenizerParts> parts = read_any(file);
     read_specials(*parts, file.parent_path());
     return Tokenizer(parts);
 }

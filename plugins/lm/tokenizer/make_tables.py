@@ -134,34 +134,17 @@ def lower_case():
 def of_the_library():
     accents = normalizers.StripAccents()
     clean = normalizers.BertNormalizer(clean_text=True, handle_chinese_chars=False, strip_accents=False, lowercase=False)
+    nonspacing = normalizers.BertNormalizer(clean_text=False, handle_chinese_chars=False, strip_accents=True, lowercase=False)
     punctuation = pre_tokenizers.Punctuation()
-    print("// Members, as borders between outside and inside: what the old marks, the controls that")
-    print("// BERT drops and its punctuation are")
+    print("// Members, as borders between outside and inside: marks, the marks and the controls that BERT")
+    print("// drops, its punctuation and what Digits splits, as the library's parts know them")
     emit("std::uint32_t", "kOldMarks", members(c for c in POINTS if accents.normalize_str("x" + chr(c)) == "x"))
+    emit("std::uint32_t", "kNonspacing", members(c for c in POINTS if nonspacing.normalize_str("x" + chr(c)) == "x"))
     emit("std::uint32_t", "kDropped", members(c for c in POINTS if clean.normalize_str("x" + chr(c)) == "x"))
+    digits = pre_tokenizers.Digits(True)
+    emit("std::uint32_t", "kNumeric", members(c for c in POINTS if len(digits.pre_tokenize_str("a" + chr(c) + "a")) > 1))
     emit("std::uint32_t", "kOldPunctuation",
-         members(c for c in POINTS if len(pre_tokenizers_split(punctuation, c)) > 1))
-
-
-def pre_tokenizers_split(part, c):
-    return part.pre_tokenize_str("a" + chr(c) + "a")
-
-
-def scripts():
-    part = pre_tokenizers.UnicodeScripts()
-    # Script numbers are ours: a code point belongs to the class of the first that it is not split from.
-    names, value = [], {}
-    for c in POINTS:
-        if c in (0x20,):
-            continue
-        for index, example in enumerate(names):
-            if len(part.pre_tokenize_str(example + chr(c))) == 1 and example != "":
-                value[c] = index
-                break
-        else:
-            value[c] = len(names)
-            names.append(chr(c))
-    return value
+         members(c for c in POINTS if len(punctuation.pre_tokenize_str("a" + chr(c) + "a")) > 1))
 
 
 def graphemes():

@@ -1,6 +1,8 @@
 #include "plugins/lm/tokenizer/normalizer.h"
 
+#include "plugins/lm/tokenizer/base64.h"
 #include "plugins/lm/tokenizer/byte_alphabet.h"
+#include "plugins/lm/tokenizer/charsmap.h"
 #include "plugins/lm/tokenizer/normal_form.h"
 #include "plugins/lm/tokenizer/regex.h"
 #include "plugins/lm/tokenizer/unicode.h"
@@ -91,7 +93,7 @@ struct Bert {
                 out.put(' ', 1);
             });
         if (accents)
-            piece = without(normalize(piece, NormalForm::nfd, store), store, unicode::kOldMark);
+            piece = without(normalize(piece, NormalForm::nfd, store), store, unicode::kNonspacing);
         return lower ? lowercase(piece, store) : piece;
     }
 
@@ -258,6 +260,16 @@ void Normalizer::read_into(const Json& value, const ComponentReader& reader, int
         bert.lower = reader.flag(value, "lowercase", true);
         bert.accents = reader.flag(value, "strip_accents", bert.lower);
         add(bert);
+    } else if (type == "Precompiled") {
+        std::optional<std::string> bytes =
+            decode_base64(reader.text(value, "precompiled_charsmap"));
+        if (bytes && bytes->empty())
+            return;  // no rules
+        std::optional<Charsmap> map = bytes ? Charsmap::read(*bytes) : std::nullopt;
+        if (!map)
+            reader.refuse("the precompiled_charsmap is none");
+        auto kept = std::make_shared<const Charsmap>(std::move(*map));
+        add([kept](const Piece& piece, PieceStore& store) { return kept->apply(piece, store); });
     } else if (type == "ByteLevel") {
         add(spell_piece);
     } else {

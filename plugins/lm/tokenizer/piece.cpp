@@ -78,6 +78,13 @@ void Rewriter::insert(std::string_view text) {
         bounds_.resize(text_.size(), before());
 }
 
+void Rewriter::drop_behind(std::string_view text) {
+    while (text_.ends_with(text))
+        text_.resize(text_.size() - text.size());
+    if (from_.bounds)
+        bounds_.resize(text_.size());
+}
+
 void Rewriter::replace(char32_t c) {
     put(c, 0);
 }
@@ -94,7 +101,8 @@ void Rewriter::put(char32_t c, int change) {
 }
 
 Piece Rewriter::finish(PieceStore& store) {
-    return store.keep(std::move(text_), std::move(bounds_), from_.at_start);
+    bool starts = bounds_.empty() ? from_.at_start : bounds_[0].begin == 0;
+    return store.keep(std::move(text_), std::move(bounds_), starts);
 }
 
 }  // namespace stillroom::lm

@@ -50,6 +50,8 @@ public:
     void copy(std::size_t bytes);  ///< as they are
     void drop(std::size_t bytes);
     void insert(std::string_view text);
+    /// Takes away what was written last, as often as it is `text`.
+    void drop_behind(std::string_view text);
     /// `c` in the place of the next character.
     void replace(char32_t c);
     /// `change` > 0: inserted; 0: instead of the next character; -n: and drops n more behind it.

@@ -255,7 +255,10 @@ void PreTokenizer::read_metaspace(const Json& value, const ComponentReader& read
             now = prepend(now, replacement, store);
         out.push_back(now);
     });
-    needs_bounds_ |= when == Prepend::first && stages_.size() > 1;
+    if (when == Prepend::first) {
+        asks_first_ = stages_.size() == 1;
+        asks_for_start_ = true;
+    }
     if (reader.flag(value, "split", true))
         split(std::make_shared<Literal>(replacement), SplitBehaviour::with_next, false);
 }
@@ -283,7 +286,7 @@ void PreTokenizer::read_into(const Json& value, const ComponentReader& reader, i
     } else if (type == "Digits") {
         bool each = reader.flag(value, "individual_digits", false);
         add(by_bits(each ? SplitBehaviour::isolated : SplitBehaviour::contiguous,
-                    unicode::kNumber));
+                    unicode::kNumeric));
     } else if (type == "Punctuation") {
         add(by_bits(behaviour_of(reader.text(value, "behavior", "Isolated"), reader),
                     unicode::kOldPunctuation));

@@ -41,8 +41,11 @@ public:
     bool spells_bytes() const { return !stages_.empty() && stages_.back().spells; }
     void leave_spelling() { stages_.pop_back(); }
 
-    /// Where a word's place in the original is asked for, so that bounds must be kept.
-    bool needs_bounds() const { return needs_bounds_; }
+    /// A step asks whether it stands at the begin of the original, where others have been at work
+    /// before it: then bounds must be kept.
+    bool needs_bounds(bool normalized) const {
+        return asks_for_start_ && (normalized || !asks_first_);
+    }
 
     void run(const Piece& piece, PieceStore& store, WordSink& sink) const;
     /// Its only step is to cut where this scanner says, without gaps; else null.
@@ -63,7 +66,8 @@ private:
     void run_from(std::size_t stage, const Piece& piece, PieceStore& store, WordSink& sink) const;
 
     std::vector<Stage> stages_;
-    bool needs_bounds_ = false;
+    bool asks_for_start_ = false;
+    bool asks_first_ = false;  // and is the first step
 };
 
 }  // namespace stillroom::lm

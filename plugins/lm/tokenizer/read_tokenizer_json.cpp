@@ -3,10 +3,13 @@
 #include "plugins/lm/tokenizer/bpe.h"
 #include "plugins/lm/tokenizer/json_cursor.h"
 #include "plugins/lm/tokenizer/tokenizer_parts.h"
+#include "plugins/lm/tokenizer/unigram.h"
+#include "plugins/lm/tokenizer/word_piece.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 // A tokenizer.json is megabytes of vocabulary and a few lines of everything else. One pass notes
@@ -85,6 +88,10 @@ private:
         std::string type = model_type(model);
         if (type == "BPE")
             read_bpe(model);
+        else if (type == "Unigram")
+            read_unigram(model);
+        else if (type == "WordPiece")
+            read_word_piece(model);
         else
             reader_.refuse(fmt::format("the model '{}' is not known", type));
     }
@@ -191,6 +198,7 @@ private:
                     "merge {}: '{}' is shorter than the prefix of its kind", out.size(), right));
             made.append(right, prefix);
             merge.made = known(in, made, out.size());
+            merge.rank = static_cast<std::uint32_t>(out.size());
             out.push_back(merge);
         });
         return out;
@@ -230,6 +238,64 @@ private:
         auto bpe = std::make_unique<Bpe>(parts_->vocabulary, merges, std::move(settings));
         bpe_ = bpe.get();
         parts_->model = std::move(bpe);
+    }
+
+    /// [["text", score], ...], ids by place
+    void read_unigram(const Members& model) {
+        std::vector<double> scores;
+        JsonCursor in = cursor(part(model, "vocab"));
+        in.array([&] {
+            int count = 0;
+            std::string text;
+            in.array([&] {
+                if (count == 0)
+                    text = in.string();
+                else if (count == 1)
+                    scores.push_back(in.number());
+                else
+                    throw in.error("a token has a text and a score, no more");
+                ++count;
+            });
+            if (count != 2)
+                throw in.error("a token has a text and a score");
+            if (!std::isfinite(scores.back()))
+                throw in.error(fmt::format("the score of '{}' is no number", text));
+            if (scores.size() > kMostTokens || text.size() > kLongestToken)
+                throw in.error(fmt::format(
+                    "more than {} tokens, or one over {} bytes", kMostTokens, kLongestToken));
+            auto id = static_cast<std::uint32_t>(scores.size() - 1);
+            if (parts_->vocabulary.add(text, id) != Vocabulary::Added::yes)
+                throw in.error(fmt::format("the token '{}' stands here twice", text));
+        });
+        UnigramSettings settings;
+        Json unknown = tree(model, "unk_id");
+        if (!unknown.is_null()) {
+            std::int64_t id = unknown.integer();
+            if (id < 0 || static_cast<std::size_t>(id) >= scores.size())
+                reader_.refuse(
+                    fmt::format("the unk_id {} is not within the {} tokens", id, scores.size()));
+            settings.unknown = static_cast<std::uint32_t>(id);
+        }
+        Json fallback = tree(model, "byte_fallback");
+        settings.byte_fallback = !fallback.is_null() && fallback.boolean();
+        parts_->model = std::make_unique<Unigram>(parts_->vocabulary, std::move(scores), settings);
+    }
+
+    void read_word_piece(const Members& model) {
+        read_vocabulary(part(model, "vocab"));
+        std::string unknown = tree(model, "unk_token").string();
+        std::uint32_t id = parts_->vocabulary.find(unknown);
+        if (id == Vocabulary::kNone)
+            reader_.refuse(fmt::format("the unk_token '{}' is not in the vocabulary", unknown));
+        Json prefix = tree(model, "continuing_subword_prefix");
+        Json most = tree(model, "max_input_chars_per_word");
+        std::int64_t characters = most.is_null() ? 100 : most.integer();
+        if (characters < 1)
+            reader_.refuse(fmt::format("max_input_chars_per_word {} is less than 1", characters));
+        parts_->model = std::make_unique<WordPiece>(parts_->vocabulary,
+                                                    id,
+                                                    prefix.is_null() ? "##" : prefix.string(),
+                                                    static_cast<std::size_t>(characters));
     }
 
     void read_added(const Json& list) {

@@ -19,12 +19,29 @@ constexpr std::uint32_t kMostHeapKib = 64 << 10;
 constexpr std::string_view kSpaceMembers =
     R"(\x{9}-\x{d}\x{20}\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000})";
 
+/// What \s, \w and \h stand for in the reference's engine, for brackets; in capitals its opposite.
+std::string_view members_of(char name) {
+    switch (name) {
+        case 's':
+        case 'S':
+            return kSpaceMembers;
+        case 'w':
+        case 'W':
+            return R"(\p{L}\p{M}\p{N}\p{Pc})";
+        case 'h':
+        case 'H':
+            return "0-9a-fA-F";
+        default:
+            return "";
+    }
+}
+
 [[noreturn]] void refuse(std::string_view pattern, const std::string& why) {
     throw Error({}, fmt::format("the pattern {:?} cannot be used: {}", std::string(pattern), why))
         .exit_code(kExitBadInput);
 }
 
-/// The same pattern in PCRE2's spelling: white space is White_Space, \h a hexadecimal digit.
+/// The same pattern in PCRE2's spelling.
 std::string translate(std::string_view pattern) {
     std::string out;
     int depth = 0;  // of brackets
@@ -32,12 +49,11 @@ std::string translate(std::string_view pattern) {
         char c = pattern[i];
         if (c == '\\' && i + 1 < pattern.size()) {
             char name = pattern[++i];
-            bool upper = name == 'S' || name == 'H';
-            if (name == 's' || name == 'S' || name == 'h' || name == 'H') {
-                std::string_view members =
-                    name == 's' || name == 'S' ? kSpaceMembers : std::string_view("0-9a-fA-F");
-                if (depth > 0 && upper && name == 'H')
-                    refuse(pattern, "\\H inside brackets is not supported");
+            std::string_view members = members_of(name);
+            bool upper = name >= 'A' && name <= 'Z';
+            if (!members.empty()) {
+                if (depth > 0 && upper && name != 'S')
+                    refuse(pattern, fmt::format("\\{} inside brackets is not supported", name));
                 if (depth > 0 && upper)
                     out += "\\S";
                 else if (depth > 0)

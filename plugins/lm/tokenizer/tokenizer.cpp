@@ -71,7 +71,8 @@ public:
           cache_(cache) {}
 
     void text(std::string_view text, Encoding& out, bool with_bounds) {
-        Piece whole = store_.whole(text, with_bounds || parts_.pre_tokenizer.needs_bounds());
+        Piece whole = store_.whole(
+            text, with_bounds || parts_.pre_tokenizer.needs_bounds(!parts_.normalizer.empty()));
         between(whole, parts_.raw_finder, out, with_bounds, [&](const Piece& raw) {
             Piece piece = parts_.normalizer.apply(raw, store_);
             between(piece, parts_.normalized_finder, out, with_bounds, [&](const Piece& part) {

@@ -50,6 +50,14 @@ struct TokenizerParts {
     bool is_special(std::uint32_t id) const;
 };
 
+/// Files of ranked tokens: tekken.json, and tiktoken's lines of base64 and rank.
+std::shared_ptr<TokenizerParts> read_tekken(std::string_view text, const std::string& file);
+std::shared_ptr<TokenizerParts> read_ranks(std::string_view text, const std::string& file);
+bool looks_like_ranks(std::string_view text);
+
+/// A SentencePiece .model.
+std::shared_ptr<TokenizerParts> read_sentencepiece(std::string_view bytes, const std::string& name);
+
 /// A tokenizer.json. `file` stands in messages.
 std::shared_ptr<TokenizerParts> read_tokenizer_json(std::string_view text, const std::string& file);
 

@@ -68,6 +68,8 @@ std::vector<std::uint16_t> flat_bits() {
     for (char32_t joiner : {0x200C, 0x200D})
         flat[joiner] |= unicode::kWord;
     mark(flat, tables::old_marks(), unicode::kOldMark);
+    mark(flat, tables::nonspacing(), unicode::kNonspacing);
+    mark(flat, tables::numeric(), unicode::kNumeric);
     mark(flat, tables::dropped(), unicode::kDropped);
     mark(flat, tables::old_punctuation(), unicode::kOldPunctuation);
     return flat;

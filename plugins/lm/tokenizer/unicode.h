@@ -18,10 +18,13 @@ inline constexpr std::uint16_t kNumber = 1 << 4;
 inline constexpr std::uint16_t kSpace = 1 << 5;  ///< White_Space, 25 code points
 inline constexpr std::uint16_t kPunctuation = 1 << 6;
 inline constexpr std::uint16_t kSymbol = 1 << 7;
-inline constexpr std::uint16_t kWord = 1 << 8;      ///< \w: alphabetic, marks, Nd, Pc, joiners
-inline constexpr std::uint16_t kOldMark = 1 << 9;   ///< Mn, as the older parts know it
-inline constexpr std::uint16_t kDropped = 1 << 10;  ///< controls that BERT cleans away
+inline constexpr std::uint16_t kWord = 1 << 8;  ///< \w: alphabetic, marks, Nd, Pc, joiners
+inline constexpr std::uint16_t kOldMark =
+    1 << 9;  ///< marks, as older parts of the reference know them
+inline constexpr std::uint16_t kDropped = 1 << 10;         ///< controls that BERT cleans away
 inline constexpr std::uint16_t kOldPunctuation = 1 << 11;  ///< punctuation, as BERT knows it
+inline constexpr std::uint16_t kNonspacing = 1 << 12;      ///< marks that BERT takes away
+inline constexpr std::uint16_t kNumeric = 1 << 13;         ///< N as the part Digits knows it
 }  // namespace unicode
 
 /// Bits of unicode:: by code point (Unicode 16).

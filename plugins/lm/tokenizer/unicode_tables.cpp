@@ -28,6 +28,12 @@ std::span<const std::uint32_t> lower_runs() {
 std::span<const std::uint32_t> old_marks() {
     return kOldMarks;
 }
+std::span<const std::uint32_t> nonspacing() {
+    return kNonspacing;
+}
+std::span<const std::uint32_t> numeric() {
+    return kNumeric;
+}
 std::span<const std::uint32_t> dropped() {
     return kDropped;
 }

@@ -13,6 +13,8 @@ std::span<const std::uint32_t> compatible();
 std::span<const std::uint32_t> compositions();
 std::span<const std::uint32_t> lower_runs();
 std::span<const std::uint32_t> old_marks();
+std::span<const std::uint32_t> nonspacing();
+std::span<const std::uint32_t> numeric();
 std::span<const std::uint32_t> dropped();
 std::span<const std::uint32_t> old_punctuation();
 std::span<const std::uint32_t> grapheme_runs();

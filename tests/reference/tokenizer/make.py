@@ -1,15 +1,22 @@
 #!/usr/bin/env python3
 """Small tokenizers of each kind, and what the library tokenizers 0.23.3 makes of nasty strings.
 
+sentencepiece 0.2.3 trains the .model files and says what it makes of the same strings.
+
     python make.py        writes NAME.json (a tokenizer) and NAME.cases.json for each NAME here
 
 A case: text, ids with all specials known, ids without specials around and unknown in the text,
 bounds of the first in bytes, the first ids decoded, and decoded without specials.
 """
 
+import base64
+import io
 import json
 import pathlib
+import tempfile
 
+import sentencepiece
+from sentencepiece import sentencepiece_model_pb2
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 HERE = pathlib.Path(__file__).parent
@@ -152,7 +159,86 @@ def metaspace_bpe():
     return tokenizer
 
 
+RULES = "41\t61\n42\t62\nFB01\t66 69\n65 301\tE9\nFF41 FF42\t78\nAB\t\n1F1E9 1F1EA\t64 65\n3000\t20\nA0\t20\n9\t20\n"
+
+
+def sentencepiece_model(kind, **more):
+    """A .model's bytes: few rules of rewriting, so that its charsmap is small."""
+    with tempfile.NamedTemporaryFile("w", suffix=".tsv") as rules:
+        rules.write(RULES)
+        rules.flush()
+        out = io.BytesIO()
+        settings = dict(vocab_size=500, character_coverage=0.98, hard_vocab_limit=False, byte_fallback=True, num_threads=1, minloglevel=2)
+        sentencepiece.SentencePieceTrainer.train(sentence_iterator=iter(TEXT * 3), model_writer=out, model_type=kind,
+                                                 normalization_rule_tsv=rules.name, **(settings | more))
+        return out.getvalue()
+
+
+def unigram():
+    proto = sentencepiece_model_pb2.ModelProto.FromString(sentencepiece_model("unigram"))
+    tokenizer = Tokenizer(models.Unigram([(p.piece, p.score) for p in proto.pieces], unk_id=0, byte_fallback=True))
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Precompiled(proto.normalizer_spec.precompiled_charsmap),
+                                                 normalizers.Strip(left=False, right=True), normalizers.Replace(Regex(" {2,}"), "▁")])
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always")
+    tokenizer.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Metaspace(prepend_scheme="always")])
+    tokenizer.add_special_tokens(["<s>", "</s>"])
+    tokenizer.add_tokens(ADDED)
+    tokenizer.post_processor = template(tokenizer, [], ["</s>"])
+    return tokenizer
+
+
+def unigram_unknown():
+    """Without bytes: what is unknown is fused."""
+    proto = sentencepiece_model_pb2.ModelProto.FromString(sentencepiece_model("unigram", byte_fallback=False, vocab_size=250))
+    tokenizer = Tokenizer(models.Unigram([(p.piece, p.score) for p in proto.pieces], unk_id=0, byte_fallback=False))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace(prepend_scheme="first")])
+    tokenizer.normalizer = normalizers.Nmt()
+    tokenizer.decoder = decoders.Metaspace(prepend_scheme="first")
+    return tokenizer
+
+
+def bert():
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]", max_input_chars_per_word=20))
+    tokenizer.normalizer = normalizers.BertNormalizer()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.decoder = decoders.WordPiece()
+    train(tokenizer, trainers.WordPieceTrainer(vocab_size=350, show_progress=False, limit_alphabet=80,
+                                               special_tokens=["[UNK]", "[CLS]", "[SEP]", "[MASK]"]))
+    tokenizer.add_tokens(ADDED)
+    tokenizer.post_processor = processors.BertProcessing(("[SEP]", tokenizer.token_to_id("[SEP]")),
+                                                         ("[CLS]", tokenizer.token_to_id("[CLS]")))
+    return tokenizer
+
+
+def mixed_splits():
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.NFKD()
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Whitespace(), pre_tokenizers.Digits(False),
+                                                       pre_tokenizers.CharDelimiterSplit("e"), pre_tokenizers.FixedLength(7),
+                                                       pre_tokenizers.Split("o", "merged_with_previous"),
+                                                       pre_tokenizers.Split("i", "merged_with_next"),
+                                                       pre_tokenizers.Split("s", "contiguous"),
+                                                       pre_tokenizers.Split(Regex("[a-d]+"), "removed", invert=False),
+                                                       pre_tokenizers.Split(Regex(r"\w"), "isolated", invert=True)])
+    tokenizer.decoder = decoders.CTC(pad_token="[UNK]", word_delimiter_token="l")
+    train(tokenizer, trainers.WordPieceTrainer(vocab_size=200, show_progress=False, limit_alphabet=60, special_tokens=["[UNK]"]))
+    tokenizer.add_tokens(ADDED)
+    return tokenizer
+
+
+def roberta():
+    tokenizer = byte_level([], False, use_regex=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    tokenizer.post_processor = processors.RobertaProcessing(("</s>", tokenizer.token_to_id("</s>")), ("<s>", tokenizer.token_to_id("<s>")))
+    return tokenizer
+
+
 MAKERS = {
+    "unigram": unigram,
+    "unigram_unknown": unigram_unknown,
+    "bert": bert,
+    "mixed_splits": mixed_splits,
+    "roberta": roberta,
     "llama3": llama3,
     "qwen35": lambda: byte_level([QWEN35], True),
     "o200k": lambda: byte_level([O200K], False),
