@@ -227,10 +227,10 @@ void SentencePieceModel::best_path(std::string_view text, std::vector<Token>& ou
         std::uint32_t id = 0;
     };
     std::vector<Best> best(text.size() + 1);
-    auto offer = [&](std::size_t from, std::size_t to, std::uint32_t id, double score) {
-        double total = score + static_cast<double>(best[from].score);
-        if (best[to].from == std::string_view::npos || total > static_cast<double>(best[to].score))
-            best[to] = {static_cast<float>(total), from, id};
+    auto offer = [&](std::size_t from, std::size_t to, std::uint32_t id, float score) {
+        float total = score + best[from].score;
+        if (best[to].from == std::string_view::npos || total > best[to].score)
+            best[to] = {total, from, id};
     };
     for (std::size_t at = 0; at < text.size();) {
         std::size_t length = character(text, at);
@@ -239,9 +239,9 @@ void SentencePieceModel::best_path(std::string_view text, std::vector<Token>& ou
             const SentencePieceFile::Entry& piece = file_->pieces[id];
             if (piece.type == Type::unused)
                 return;
-            double score = piece.type == Type::user_defined
-                               ? static_cast<double>(static_cast<float>(bytes) * most_) - 0.1
-                               : static_cast<double>(piece.score);
+            float score = piece.type == Type::user_defined
+                              ? static_cast<float>(bytes) * most_ - 0.1f
+                              : piece.score;
             offer(at, at + bytes, id, score);
             single |= bytes == length;
         });
@@ -249,7 +249,7 @@ void SentencePieceModel::best_path(std::string_view text, std::vector<Token>& ou
             offer(at,
                   at + length,
                   static_cast<std::uint32_t>(file_->unknown),
-                  static_cast<double>(least_ - kUnknownPenalty));
+                  least_ - kUnknownPenalty);
         at += length;
     }
     std::size_t first = out.size();

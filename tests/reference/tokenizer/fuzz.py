@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Compares our tokenizer with the library tokenizers (0.23.3) on random strings.
 
-    python fuzz.py TOOL tokenizer.json [--count 100000] [--seed 0] [--single]
+    python fuzz.py TOOL tokenizer.json|NAME.model [--count 100000] [--seed 0] [--single | --points]
 
 TOOL is tests/plugins/lm/tokenizer/tokenizer_tool of a build. Ids, bounds and both decodings must be
 equal; the first differences are printed, shrunk, and the exit status is 1. --single: instead, each
-id alone, decoded and encoded again.
+id alone, decoded and encoded again. --points: every code point among others.
 """
 
 import argparse
@@ -75,8 +75,27 @@ def byte_bounds(text, offsets):
     return [(at[a], at[b]) for a, b in offsets]
 
 
+class SentencePiece:
+    """sentencepiece 0.2.3 as far as it can be asked the same: ids and their text."""
+
+    def __init__(self, path):
+        import sentencepiece
+        self.processor = sentencepiece.SentencePieceProcessor(model_file=path)
+        self.words = [self.processor.id_to_piece(i) for i in range(self.processor.get_piece_size())]
+
+    def differ(self, ours, text):
+        want = self.processor.encode(text)
+        got = ours.ask(b"e", 0, text.encode())
+        if isinstance(got, str) or got[0] != want:
+            return f"{got} not ids {want}"
+        mine = ours.ask(b"d", 0, struct.pack(f"<{len(want)}I", *want))
+        return None if mine == self.processor.decode(want) else f"{mine!r} not {self.processor.decode(want)!r}"
+
+
 def differ(ours, theirs, text, flags):
     """None, or what differs."""
+    if isinstance(theirs, SentencePiece):
+        return theirs.differ(ours, text)
     theirs.encode_special_tokens = not flags & 2
     want = theirs.encode(text, add_special_tokens=bool(flags & 1))
     got = ours.ask(b"e", flags, text.encode())
@@ -112,14 +131,19 @@ def main():
     parser.add_argument("--count", type=int, default=100000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--single", action="store_true")
+    parser.add_argument("--points", action="store_true")
     arguments = parser.parse_args()
-    theirs = Tokenizer.from_file(arguments.tokenizer)
-    theirs.no_truncation()
-    theirs.no_padding()
     ours = Ours(arguments.tool, arguments.tokenizer)
-    added = [token.content for token in theirs.get_added_tokens_decoder().values()]
-    vocabulary = theirs.get_vocab()
-    words = [theirs.decode([i], skip_special_tokens=False) for i in sorted(vocabulary.values())][:50000]
+    if arguments.tokenizer.endswith(".model"):
+        theirs = SentencePiece(arguments.tokenizer)
+        words, added = theirs.words, ["<s>", "</s>"]
+    else:
+        theirs = Tokenizer.from_file(arguments.tokenizer)
+        theirs.no_truncation()
+        theirs.no_padding()
+        added = [token.content for token in theirs.get_added_tokens_decoder().values()]
+        vocabulary = theirs.get_vocab()
+        words = [theirs.decode([i], skip_special_tokens=False) for i in sorted(vocabulary.values())][:50000]
     bad = 0
     if arguments.single:
         unequal = 0
@@ -137,8 +161,13 @@ def main():
         print(f"{len(vocabulary)} ids, {unequal} do not come back, {bad} differ")
         return bad > 0
     rng = random.Random(arguments.seed)
-    for number in range(arguments.count):
+    points = [c for c in range(0x110000) if not 0xD800 <= c < 0xE000]
+    count = -(-len(points) // 64) if arguments.points else arguments.count
+    for number in range(count):
         text = random_text(rng, added, words)
+        if arguments.points:
+            between = rng.choice(["x", "1", " ", "", "\u0301", "é", "."])
+            text = between + between.join(map(chr, points[64 * number:64 * number + 64]))
         flags = rng.choice([0, 1, 2, 3])
         if differ(ours, theirs, text, flags):
             text = shrink(ours, theirs, text, flags)

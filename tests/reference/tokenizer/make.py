@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Small tokenizers of each kind, and what the library tokenizers 0.23.3 makes of nasty strings.
 
-sentencepiece 0.2.3 trains the .model files and says what it makes of the same strings.
+sentencepiece 0.2.3 and tiktoken 0.14.0 say what they make of the same strings with NAME.model,
+ranks.tiktoken and tekken/tekken.json: NAME.ids.json.
 
     python make.py        writes NAME.json (a tokenizer) and NAME.cases.json for each NAME here
 
@@ -16,6 +17,7 @@ import pathlib
 import tempfile
 
 import sentencepiece
+import tiktoken._educational
 from sentencepiece import sentencepiece_model_pb2
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
@@ -24,6 +26,9 @@ LLAMA3 = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[
 O200K = (r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|"
          r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|"
          r"\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+")
+TEKKEN = (r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|"
+          r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|"
+          r"\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+")
 DEEPSEEK = [r"\p{N}{1,3}", "[一-龥\u3040-ゟ゠-ヿ]+",
             r"""[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*"""
             r"|\s*[\r\n]+|\s+(?!\S)|\s+"]
@@ -259,7 +264,51 @@ def byte_bounds(text, offsets):
     return [[at[a], at[b]] for a, b in offsets]
 
 
+def ranked():
+    """Files of ranked tokens, by tiktoken's own rule."""
+    ranks = tiktoken._educational.bpe_train("\n".join(TEXT), 420, LLAMA3)
+    (HERE / "ranks.tiktoken").write_text("".join(f"{base64.b64encode(t).decode()} {r}\n" for t, r in ranks.items()))
+    write_plain("ranks", tiktoken.Encoding("ranks", pat_str=LLAMA3, mergeable_ranks=ranks, special_tokens={}).encode, None)
+    specials = 6
+    tekken = {"config": {"pattern": TEKKEN, "num_vocab_tokens": len(ranks), "default_vocab_size": len(ranks) + specials - 3,
+                         "default_num_special_tokens": specials, "version": "v7"},
+              "vocab": [{"rank": r, "token_bytes": base64.b64encode(t).decode(), "token_str": None} for t, r in ranks.items()],
+              "special_tokens": [{"rank": i, "token_str": t, "is_control": True} for i, t in enumerate(["<unk>", "<s>", "</s>", "[INST]"])]}
+    folder = HERE / "tekken"
+    folder.mkdir(exist_ok=True)
+    (folder / "tekken.json").write_text(json.dumps(tekken, separators=(",", ":")) + "\n")
+    kept = {t: r for t, r in ranks.items() if r < len(ranks) - 3}
+    encoding = tiktoken.Encoding("tekken", pat_str=TEKKEN, mergeable_ranks=kept, special_tokens={})
+    write_plain("tekken", lambda text: [i + specials for i in encoding.encode(text, disallowed_special=())], None)
+
+
+def write_plain(name, encode, decode):
+    """[text, ids, decoded or null]"""
+    rows = []
+    for text in CASES:
+        ids = encode(text)
+        rows.append(json.dumps([text, ids, decode(ids) if decode else None], separators=(",", ":")))
+    (HERE / f"{name}.ids.json").write_text("[\n" + ",\n".join(rows) + "\n]\n")
+
+
+def sentencepiece_files():
+    for name, kind, more in (("sp_unigram", "unigram", {}), ("sp_bpe", "bpe", {"user_defined_symbols": ["<tool>", "ab"]}),
+                             ("sp_plain", "unigram", {"byte_fallback": False, "remove_extra_whitespaces": False, "add_dummy_prefix": False}),
+                             ("sp_suffix", "bpe", {"byte_fallback": False, "treat_whitespace_as_suffix": True})):
+        proto = sentencepiece_model_pb2.ModelProto.FromString(sentencepiece_model(kind, **more))
+        if kind == "bpe":  # pieces that are divided again
+            for piece in proto.pieces[300:420:7]:
+                if piece.type == 1 and len(piece.piece) > 1:
+                    piece.type = 5
+        proto.trainer_spec.ClearField("input")
+        (HERE / f"{name}.model").write_bytes(proto.SerializeToString())
+        processor = sentencepiece.SentencePieceProcessor(model_proto=proto.SerializeToString())
+        write_plain(name, processor.encode, processor.decode)
+
+
 def main():
+    ranked()
+    sentencepiece_files()
     for name, make in MAKERS.items():
         tokenizer = make()
         data = json.loads(tokenizer.to_str())

@@ -66,7 +66,38 @@ void check(const std::string& name) {
     }
 }
 
+/// Ids alone, without any around the text, and the text that they give.
+void check_ids(const std::string& file, const std::string& name) {
+    Tokenizer tokenizer = Tokenizer::read(kFolder + file);
+    Json cases = Json::parse(read_file(kFolder + name + ".ids.json", std::size_t{1} << 20));
+    CHECK(cases.list().size() > 100);
+    EncodeOptions plain;
+    plain.add_special = false;
+    for (const Json& row : cases.list()) {
+        const std::vector<Json>& item = row.list();
+        const std::string& text = item[0].string();
+        CAPTURE(text);
+        std::vector<std::uint32_t> ids = ids_of(item[1]);
+        CHECK(tokenizer.encode(text, plain) == ids);
+        CHECK(tokenizer.encode_with_bounds(text, plain).ids == ids);
+        std::string wanted = item[2].is_null() ? text : item[2].string();
+        CHECK(tokenizer.decode(ids) == wanted);
+    }
+}
+
 }  // namespace
+
+TEST_CASE("ids of ranked tokens are tiktoken's") {
+    check_ids("ranks.tiktoken", "ranks");
+    check_ids("tekken", "tekken");
+}
+
+TEST_CASE("ids and text of a .model are SentencePiece's") {
+    for (std::string name : {"sp_unigram", "sp_bpe", "sp_plain", "sp_suffix"}) {
+        CAPTURE(name);
+        check_ids(name + ".model", name);
+    }
+}
 
 #define STILLROOM_SAME(name)                                          \
     TEST_CASE("ids, bounds and text of " name " are the library's") { \
