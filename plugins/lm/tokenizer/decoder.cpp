@@ -177,9 +177,8 @@ public:
         std::size_t at = 0;
         for (; to_strip_ > 0 && std::string_view(held_).substr(at).starts_with(mark_); --to_strip_)
             at += mark_.size();
-        // A fragment may end inside what could be stripped.
-        bool open = to_strip_ > 0 && !last && mark_.starts_with(std::string_view(held_).substr(at));
-        if (!open)
+        // A fragment ends between characters, so a mark is never cut.
+        if (at < held_.size())
             to_strip_ = 0;
         held_.erase(0, at);
         std::size_t keep = held_.size();
@@ -190,10 +189,6 @@ public:
             held_.clear();
             return;
         }
-        if (open)
-            return;
-        if (stop_ > 0)  // the last marks, and what may become one
-            keep = keep > mark_.size() ? keep - (mark_.size() - 1) : 0;
         if (keep == 0)
             return;
         next->take(std::string_view(held_).substr(0, keep), !begun_, false);

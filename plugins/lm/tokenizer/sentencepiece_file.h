@@ -1,5 +1,7 @@
 #pragma once
 
+#include "engine/base/api.h"
+
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -31,6 +33,7 @@ struct SentencePieceFile {
 };
 
 /// Throws Error (exit 3) with the offset of what cannot be.
-SentencePieceFile read_sentencepiece_file(std::string_view bytes, const std::string& file);
+STILLROOM_API SentencePieceFile read_sentencepiece_file(std::string_view bytes,
+                                                        const std::string& file);
 
 }  // namespace stillroom::lm

@@ -264,6 +264,10 @@ Tokenizer Tokenizer::parse(std::string_view json, const std::string& name) {
     return Tokenizer(read_tokenizer_json(json, name));
 }
 
+Tokenizer Tokenizer::parse_sentencepiece(std::string_view bytes, const std::string& name) {
+    return Tokenizer(read_sentencepiece(bytes, name));
+}
+
 std::vector<std::uint32_t> Tokenizer::encode(std::string_view text,
                                              const EncodeOptions& options) const {
     WordCache cache;

@@ -60,6 +60,8 @@ public:
     static Tokenizer read(const std::filesystem::path& path);
     /// Of the text of a tokenizer.json; `name` stands in messages.
     static Tokenizer parse(std::string_view json, const std::string& name);
+    /// Of the bytes of a SentencePiece .model.
+    static Tokenizer parse_sentencepiece(std::string_view bytes, const std::string& name);
 
     explicit Tokenizer(std::shared_ptr<const TokenizerParts> parts) : parts_(std::move(parts)) {}
 
