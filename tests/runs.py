@@ -165,6 +165,23 @@ def one_artifact_is_made_once_in_a_run(bench):
 
 
 @promise
+def what_a_stage_read_besides_counts(bench):
+    bench.write("a.txt", "one "), bench.write("b.txt", "two")
+    bench.write("r.yaml", "recipe: r\nstages:\n  both: {use: toy.read, file: ./a.txt, behind: b.txt}\n")
+    same(bench("run", "r.yaml", "--json").states(), {"both": "run"})
+    answer = bench("run", "r.yaml", "--json")
+    same(answer.states(), {"both": "cached"})
+    entry = pathlib.Path(answer.result["stages"][0]["outputs"]["report"]["path"])
+    same((entry / "text.txt").read_text(), "one two")
+    bench("store", "verify")
+    bench.write("b.txt", "three")
+    same(bench("run", "r.yaml", "--json").states(), {"both": "run"})
+    bench.write("b.txt", "two")  # as it was: the first entry again
+    last = bench("run", "r.yaml", "--json")
+    same((pathlib.Path(last.result["stages"][0]["outputs"]["report"]["path"]) / "text.txt").read_text(), "one two")
+
+
+@promise
 def an_entry_says_what_made_it_and_why_names_what_changed(bench):
     bench.write("r.yaml", SIMPLE)
     first = bench("run", "r.yaml", "--json").result["outputs"]["text"]

@@ -18,6 +18,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::int64_t kWeek = 7 * 24 * 3600;
+constexpr std::size_t kMark = 128;  // two digests in hex
 constexpr std::size_t kMostManifest = std::size_t{256} << 20;
 
 }  // namespace
@@ -82,8 +83,12 @@ void sweep_published(const fs::path& store) {
         if (::rmdir(folder.c_str()) == 0)
             continue;
         try {
-            std::string made = read_file(published_mark(folder), 64);
-            if (sha256_hex(read_file(store / key / "manifest.json", kMostManifest)) != made)
+            std::string mark = read_file(published_mark(folder), kMark);
+            if (mark.size() != kMark || !is_digest(mark.substr(kMark / 2)))
+                continue;
+            fs::path entry = store / mark.substr(kMark / 2);
+            if (sha256_hex(read_file(entry / "manifest.json", kMostManifest)) !=
+                mark.substr(0, kMark / 2))
                 continue;
             Owner holder;
             std::optional<Lease> lease = Lease::take(folder / "lease", holder);

@@ -32,9 +32,9 @@ std::filesystem::path last_file(const std::filesystem::path& store,
 /// Removes a work folder, its lease and its mark last. What cannot be removed stays for `store gc`.
 void remove_work(Work& work);
 
-/// In a work folder, made before its outputs become an entry: the SHA-256 of that entry's manifest.
-/// Where both are there nobody needs the work any more, whoever was stopped before he could remove
-/// it.
+/// In a work folder, made before its outputs become an entry: the SHA-256 of that entry's manifest
+/// and its key. Where both are there nobody needs the work any more, whoever was stopped before he
+/// could remove it.
 std::filesystem::path published_mark(const std::filesystem::path& work);
 
 /// Removes work that has such a mark and that nobody holds, and empty work folders.

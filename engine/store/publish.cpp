@@ -164,11 +164,12 @@ Manifest Store::publish(Work& work,
                         bool replace,
                         unsigned threads) {
     check_key(work.key);
-    if (sha256_hex(manifest.record) != work.key)
+    std::string key = sha256_hex(manifest.record);
+    if (!manifest.key.empty() && manifest.key != key)
         throw Error({},
                     fmt::format("the record of {} is not that of its key", work.folder.string()))
             .exit_code(kExitInternal);
-    manifest.key = work.key;
+    manifest.key = key;
     if (manifest.created.empty())
         manifest.created = utc_now();
     if (!std::isfinite(manifest.seconds))
@@ -186,8 +187,8 @@ Manifest Store::publish(Work& work,
     }
     std::string text = manifest_text(manifest);
     try {
-        parse_manifest(text, work.key);  // what cannot be read back, such as a name that is no
-                                         // UTF-8, must not become an entry
+        parse_manifest(text, key);  // what cannot be read back, such as a name that is no
+                                    // UTF-8, must not become an entry
     } catch (const Unreadable& unreadable) {
         throw Error(
             {},
@@ -199,9 +200,9 @@ Manifest Store::publish(Work& work,
         seal_output(outputs / output.name, output.files);
     write_manifest(outputs / "manifest.json", text);
     seal_folder(outputs, false);
-    put_remembered(folder_, published_mark(work.folder), sha256_hex(text));
+    put_remembered(folder_, published_mark(work.folder), sha256_hex(text) + key);
 
-    fs::path target = entry(work.key);
+    fs::path target = entry(key);
     for (int tries = 0;; ++tries) {
         check_lease(work);
         if (retried([&] { return ::rename(outputs.c_str(), target.c_str()); }) == 0)
@@ -215,7 +216,7 @@ Manifest Store::publish(Work& work,
         std::vector<Damage> damage;
         // To be replaced: its manifest says what it should hold, not what it holds.
         Verify verify = replace ? Verify::digests : Verify::sizes;
-        std::optional<Manifest> first = find(work.key, verify, damage);
+        std::optional<Manifest> first = find(key, verify, damage);
         if (first && (!replace || same_outputs(*first, manifest))) {
             remove_work(work);
             return *first;
@@ -227,7 +228,7 @@ Manifest Store::publish(Work& work,
         ::chmod(target.c_str(), status.st_mode & kReadable);
     sync_folder(folder_);
     try {
-        put_remembered(folder_, last_file(folder_, manifest.stage, manifest.use), work.key);
+        put_remembered(folder_, last_file(folder_, manifest.stage, manifest.use), key);
     } catch (const Error&) {  // only `why` asks for it
     }
     remove_work(work);

@@ -137,11 +137,12 @@ public:
 
     /// Hashes what `work.outputs()` holds into manifest.outputs (digests in `known`, by absolute
     /// path and stamp, are not worked out again), writes the manifest, syncs every file and folder,
-    /// makes all read-only and renames it into place. Only outputs that manifest.outputs names,
-    /// with their types, may be there. Where the entry is there already the first one stays, unless
-    /// `replace`; its manifest is returned. The work folder goes. Throws Error: exit 9 if the lease
-    /// is lost or a file changed meanwhile, 3 for what is no file, 4 where it cannot be written;
-    /// then no entry was made and the work stays.
+    /// makes all read-only and renames it into place: the entry of the key of `manifest.record`,
+    /// which is another one than that of the work where only the work told what it reads. Only
+    /// outputs that manifest.outputs names, with their types, may be there. Where the entry is
+    /// there already the first one stays, unless `replace`; its manifest is returned. The work
+    /// folder goes. Throws Error: exit 9 if the lease is lost or a file changed meanwhile, 3 for
+    /// what is no file, 4 where it cannot be written; then no entry was made and the work stays.
     Manifest publish(Work& work,
                      Manifest manifest,
                      const std::vector<FileRecord>& known,

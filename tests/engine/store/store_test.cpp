@@ -157,6 +157,20 @@ TEST_CASE("nothing is published by who lost the lease, nor by who was thought de
     CHECK(!fs::exists(store.entry(key)));
 }
 
+TEST_CASE("work that told what it read becomes the entry of another key") {
+    Scratch scratch;
+    Store store(scratch / "store");
+    Owner holder;
+    std::optional<Work> work = store.open_work(key_of_record("one"), holder);
+    put(work->outputs() / "model" / "a.txt", "mine");
+    Manifest made = store.publish(*work, manifest_of("one and a file"), {});
+    CHECK(made.key == key_of_record("one and a file"));
+    std::vector<Damage> damage;
+    CHECK(store.find(made.key, Verify::digests, damage));
+    CHECK(!fs::exists(store.entry(key_of_record("one"))));
+    CHECK(!fs::exists(work->folder));
+}
+
 TEST_CASE("what a stage may not leave is refused, and no entry is made") {
     Scratch scratch;
     Store store(scratch / "store");
@@ -182,6 +196,7 @@ TEST_CASE("what a stage may not leave is refused, and no entry is made") {
         manifest.outputs.push_back({"scores", "scores", "", {}});
     }
     SUBCASE("a record of another key") {
+        manifest.key = key;
         manifest.record = "two";
     }
     CHECK(exit_of([&] { store.publish(*work, manifest, {}); }) != 0);
