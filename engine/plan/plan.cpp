@@ -2,6 +2,8 @@
 
 #include "engine/base/codes.h"
 #include "engine/base/error.h"
+#include "engine/base/files.h"
+#include "engine/base/text.h"
 #include "engine/document/scalar.h"
 #include "engine/plan/outside.h"
 #include "engine/plan/reason.h"
@@ -132,8 +134,20 @@ private:
     void refuse_source(const OutsidePath& path, const std::string& message) {
         diagnostics_.error(code::kNoSource, path.where, message)
             .at_key(fmt::format("stages.{}.{}", stage_.name, path.setting))
+            .with_hint(near_path(path.text))
             .exits(kExitBadInput);
         block(message, path.where);
+    }
+
+    /// "did you mean './model'?": of what lies beside a path that is not there.
+    static std::string near_path(const fs::path& path) {
+        fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
+        if (is_there(path) || path.filename().empty())
+            return {};
+        std::vector<std::string> names;
+        for (const std::string& name : list_folder(folder))
+            names.push_back((path.parent_path() / name).string());
+        return did_you_mean(path.string(), names);
     }
 
     OutsideOptions reading(const Remembered& remembered) const {

@@ -14,6 +14,10 @@ void StageContext::refuse(std::string_view key, std::string message, std::string
         .exit_code(kExitUsage);
 }
 
+std::string RunContext::recipe() const {
+    return "[]";
+}
+
 void Stage::describe(DescribeContext&) const {}
 
 }  // namespace stillroom

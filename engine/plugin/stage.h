@@ -103,6 +103,11 @@ public:
 
     /// The outputs are kept but marked failed; the run ends with 8.
     virtual void gate(std::string_view message) = 0;
+
+    /// Where what this stage writes comes from, for a stage that writes outside the store: the
+    /// stages that it stands on, in the order of the run, as JSON: a list of {"name", "use",
+    /// "inputs": [names of stages], "settings": {those that somebody wrote}}.
+    virtual std::string recipe() const;
 };
 
 /// One node of a pipeline. The constructor takes checked settings and touches nothing else.

@@ -19,6 +19,7 @@ std::string job_text(const Job& job) {
     out.text("use", job.use);
     out.settings(job.settings);
     out.texts("given", job.given);
+    out.text("recipe", job.recipe);
     out.key("inputs");
     out.begin_object();
     for (const auto& [port, folders] : job.inputs)
@@ -60,6 +61,7 @@ Job read_job(const fs::path& file) {
     job.use = fields.text("use");
     job.settings = fields.map("settings");
     job.given = fields.list<std::string>("given");
+    job.recipe = fields.text("recipe");
     for (const Entry& entry : fields.map("inputs")->entries) {
         if (!entry.value->is_list())
             fields.refuse("inputs", "a map of lists");

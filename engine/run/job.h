@@ -20,6 +20,7 @@ struct Job {
     std::string use;                 ///< "prune.minitron"
     NodePtr settings;                ///< checked, typed, defaults filled in
     std::vector<std::string> given;  ///< dotted keys of settings that somebody wrote
+    std::string recipe = "[]";       ///< see RunContext::recipe
     std::map<std::string, std::vector<std::filesystem::path>> inputs;  ///< by port
     std::map<std::string, std::filesystem::path> outputs;              ///< by name
     std::filesystem::path work;

@@ -45,6 +45,7 @@ public:
                 std::uint64_t size,
                 const std::string& digest) override;
     void gate(std::string_view message) override;
+    std::string recipe() const override { return job_.recipe; }
 
     /// True if the stage was told to stop: what it returned from is not its end.
     bool was_cancelled() const { return told_; }

@@ -6,6 +6,7 @@
 #include "engine/base/units.h"
 #include "engine/plan/describe.h"
 #include "engine/plan/key.h"
+#include "engine/plan/upstream.h"
 #include "engine/recipe/settings.h"
 #include "engine/schema/catalog.h"
 
@@ -172,6 +173,8 @@ std::optional<Job> StoreDesk::begin(const PlannedJob& job,
     out.use = checked.use;
     out.settings = checked.settings;
     out.given = given_settings(*checked.settings);
+    if (!stillroom::written_paths(checked).empty())
+        out.recipe = upstream_text(plan.graph, stage.stage);
     for (const Input& input : checked.inputs) {
         std::vector<fs::path>& paths = out.inputs[input.port];
         for (const Feed& feed : input.feeds)
@@ -303,9 +306,7 @@ void StoreDesk::check_inputs(const PlannedJob& job,
 
 std::string StoreDesk::digest_of(const fs::path& path) const {
     auto threads = static_cast<unsigned>(std::max(1, options_.launch.cores));
-    std::error_code ignored;
-    return fs::is_directory(path, ignored) ? content_digest(digest_folder(path, threads))
-                                           : digest_file(path, threads).digest;
+    return store_.outside_digest(path, options_.planning.verify, threads);
 }
 
 /// A path outside the store may be written where nothing is, where this stage wrote before, or
