@@ -2,6 +2,7 @@
 
 #include "engine/base/error.h"
 #include "plugins/checkpoint/pieces.h"
+#include "plugins/checkpoint/raw_bytes.h"
 
 #include <fmt/format.h>
 
@@ -57,10 +58,10 @@ lm::NumberCounts read_as(const lm::FolderTensor& tensor,
                          const lm::WriteBytes& take) {
     const std::size_t from_size = static_cast<std::size_t>(lm::bits_of(tensor.info->dtype)) / 8;
     const std::size_t to_size = static_cast<std::size_t>(lm::bits_of(dtype)) / 8;
-    const std::span<const std::byte> from = tensor.bytes();
+    const std::span<const std::byte> from = raw_bytes(tensor);
     const std::size_t count = from.size() / from_size;
     std::vector<std::byte> to(std::min(count, kPieceElements * std::max(threads, 1U)) * to_size);
-    std::size_t filled = 0;
+    std::size_t filled = 0, done = 0;
     lm::NumberCounts counts;
     auto flush = [&] {
         take(std::span(to).first(filled));
@@ -80,12 +81,13 @@ lm::NumberCounts read_as(const lm::FolderTensor& tensor,
         [&](const std::pair<std::size_t, lm::NumberCounts>& piece) {
             counts += piece.second;
             filled += piece.first * to_size;
+            forget(tensor, done * from_size, piece.first * from_size);
+            done += piece.first;
             if (filled == to.size())
                 flush();
         });
     if (filled > 0)
         flush();
-    tensor.forget();
     tensor.file->check();  // else what was read may be zeros
     return counts;
 }

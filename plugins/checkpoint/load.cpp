@@ -37,6 +37,12 @@ std::string with_dtype(lm::ConfigFile config, std::optional<lm::Dtype> dtype) {
     return config.text();
 }
 
+/// "models/./student/" as /home/me/models/student.
+fs::path tidy(const fs::path& folder) {
+    fs::path whole = fs::absolute(folder).lexically_normal();
+    return whole.has_filename() ? whole : whole.parent_path();
+}
+
 /// The bytes of the largest tensor.
 std::uint64_t largest(const lm::WeightTable& table, int bits) {
     std::int64_t most = 0;
@@ -117,7 +123,7 @@ private:
         if (model.checked.has_tied_head)
             lm::check_tied_head(model.model(), *model.weights);
         if (!model.weights || !changes(model.own_tensors(), dtype_)) {
-            context_.bind("model", folder, bound_files(model, files));
+            context_.bind("model", tidy(folder), bound_files(model, files));
             return;
         }
         if (fetched)

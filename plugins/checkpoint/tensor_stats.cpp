@@ -1,6 +1,7 @@
 #include "plugins/checkpoint/tensor_stats.h"
 
 #include "plugins/checkpoint/pieces.h"
+#include "plugins/checkpoint/raw_bytes.h"
 #include "plugins/lm/weights/convert.h"
 
 #include <cmath>
@@ -56,7 +57,7 @@ TensorStats stats_of(const lm::FolderTensor& tensor, unsigned threads) {
     if (!lm::is_convertible(type) || lm::bits_of(type) < 8)
         return {};
     const std::size_t size = static_cast<std::size_t>(lm::bits_of(type)) / 8;
-    const std::span<const std::byte> bytes = tensor.bytes();
+    const std::span<const std::byte> bytes = raw_bytes(tensor);
     Sums sums;
     in_pieces(
         bytes.size() / size,
@@ -67,10 +68,10 @@ TensorStats stats_of(const lm::FolderTensor& tensor, unsigned threads) {
                         bytes.subspan(first * size, count * size),
                         lm::Dtype::f32,
                         std::as_writable_bytes(std::span(values)));
+            forget(tensor, first * size, count * size);
             return sums_of(values);
         },
         [&](const Sums& more) { add(sums, more); });
-    tensor.forget();
     tensor.file->check();
     TensorStats out{0, 0, 0, 0, sums.zeros, sums.nan, sums.infinite, sums.finite};
     if (sums.finite == 0)

@@ -62,7 +62,9 @@ ShardIndex read_shard_index(std::string_view text, const fs::path& path) {
 
 void check_shard_name(std::string_view name, const fs::path& index) {
     auto refuse = [&](int code, std::string_view why) {
-        throw fault(index, fmt::format("shard '{}' {}", shown(name), why)).exit_code(code);
+        throw fault(index, fmt::format("shard '{}' {}", shown(name), why))
+            .hint("an index names the safetensors files of its own folder and no other")
+            .exit_code(code);
     };
     bool drive = name.size() > 1 && name[1] == ':';
     bool climbs = false;
