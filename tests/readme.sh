@@ -45,6 +45,11 @@ mv "$scratch/out" "$scratch/told"
 ok 'the resumed stage goes on where it was' grep -q 'count (toy.count), going on with its saved work' "$scratch/told"
 ok 'nobody is left behind' sh -c '! pgrep -f "worker --job $1"' - "$PWD/runs"
 
+# What fetches a model is typed by tests/slow/real_model.py.
+blocks "$root/README.md" sh './stillroom run examples/first-model' >"$scratch/real"
+ok 'README.md has a block with a real model' test -s "$scratch/real"
+cat "$scratch/real" >>"$scratch/run.sh"
+
 for page in README.md recipes/README.md; do
     blocks "$root/$page" sh >"$scratch/all"
     grep -v -x -F -f "$scratch/run.sh" "$scratch/all" | grep -E '^(\./)?stillroom ' >"$scratch/lines" || :

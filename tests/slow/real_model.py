@@ -52,6 +52,23 @@ def wikitext():
     return None
 
 
+def type_readme(program, folder):
+    """The block of README.md with a real model, as it stands, in a folder that looks like a checkout."""
+    root = pathlib.Path(__file__).resolve().parents[2]
+    blocks = (root / "README.md").read_text().split("```")
+    lines = next(block for block in blocks if block.startswith("sh\n./stillroom run examples/first-model"))
+    for name in ("examples", "schemas", "recipes", "README.md"):
+        (folder / name).symlink_to(root / name)
+    (folder / "stillroom").symlink_to(program)
+    environment = dict(os.environ, STILLROOM_RUN_ROOT=str(folder / "runs"), STILLROOM_STORE=str(folder / "store"))
+    for line in lines.splitlines()[1:]:
+        done = subprocess.run(line, shell=True, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, (line, done.stdout, done.stderr)
+        print(line, done.stdout, sep="\n")
+    written = folder / "out/smollm2-135m"
+    assert (written / "model.safetensors").is_file() and (written / "README.md").is_file(), list(written.iterdir())
+
+
 def main():
     program = pathlib.Path(sys.argv[1]).resolve()
     with tempfile.TemporaryDirectory(prefix="stillroom-real-") as name:
@@ -75,6 +92,7 @@ def main():
                 print(f"perplexity {measured['perplexity']:.4f}, transformers {PERPLEXITY}")
             else:
                 print("wikitext-2 is not here: the loss was not measured")
+            type_readme(program, pathlib.Path(name))
         finally:
             subprocess.run(["chmod", "-R", "u+w", name], check=False)
     return 0
