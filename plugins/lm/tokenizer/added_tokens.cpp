@@ -5,8 +5,10 @@
 #include <algorithm>
 
 // The texts stand in an automaton backwards. Read from the end of a text to its begin, its state
-// says at each place which texts begin there; the longest of them is kept with the state. One pass
-// finds all candidates, a second takes the leftmost that do not overlap.
+// says at each place which texts begin there; the longest of them is kept with the state. Where few
+// places could begin one, each is looked at by itself; else one pass over all finds the candidates,
+// so that no text takes more than a small multiple of its length. The leftmost that do not overlap
+// are then taken.
 
 namespace stillroom::lm {
 
@@ -34,6 +36,12 @@ AddedTokenFinder::AddedTokenFinder(const std::vector<AddedToken>& tokens,
         }
         if (nodes_[node].token == kNone)
             nodes_[node].token = i;
+    }
+    for (const std::string& text : texts)
+        longest_ = std::max(longest_, text.size());
+    for (unsigned byte = 0; byte < 256 && !nodes_.empty(); ++byte) {
+        std::uint32_t to = child(0, static_cast<unsigned char>(byte));
+        from_root_[byte] = to == kNone ? 0 : to;
     }
     // Breadth first: where to go on when no edge fits.
     std::vector<std::uint32_t> order;
@@ -64,18 +72,44 @@ std::uint32_t AddedTokenFinder::child(std::uint32_t node, unsigned char byte) co
     return kNone;
 }
 
+std::uint32_t AddedTokenFinder::step(std::uint32_t node, unsigned char byte) const {
+    for (; node != 0; node = nodes_[node].fail)
+        if (std::uint32_t next = child(node, byte); next != kNone)
+            return next;
+    return from_root_[byte];
+}
+
+/// Of the texts that begin here the longest, from what it could reach back to.
+std::uint32_t AddedTokenFinder::longest_at(std::string_view text, std::size_t at) const {
+    std::uint32_t node = 0;
+    for (std::size_t i = std::min(text.size(), at + longest_); i-- > at;)
+        node = step(node, static_cast<unsigned char>(text.data()[i]));
+    return nodes_[node].longest;
+}
+
+std::vector<AddedTokenFinder::Found> AddedTokenFinder::candidates(std::string_view text) const {
+    std::vector<Found> out;
+    std::size_t spent = 0, matched = 0;
+    for (std::size_t at = 0; at < text.size(); ++at) {
+        if (!begins_[static_cast<unsigned char>(text.data()[at])] || at < matched)
+            continue;
+        spent += longest_;
+        if (spent > 256 + text.size())
+            return longest_from_each(text);
+        if (std::uint32_t token = longest_at(text, at); token != kNone) {
+            out.push_back({at, at + sizes_[token], token});
+            matched = at + sizes_[token];
+        }
+    }
+    return out;
+}
+
 std::vector<AddedTokenFinder::Found> AddedTokenFinder::longest_from_each(
     std::string_view text) const {
     std::vector<Found> out;
     std::uint32_t node = 0;
     for (std::size_t at = text.size(); at-- > 0;) {
-        auto byte = static_cast<unsigned char>(text[at]);
-        std::uint32_t next = child(node, byte);
-        while (next == kNone && node != 0) {
-            node = nodes_[node].fail;
-            next = child(node, byte);
-        }
-        node = next == kNone ? 0 : next;
+        node = step(node, static_cast<unsigned char>(text[at]));
         if (std::uint32_t token = nodes_[node].longest; token != kNone)
             out.push_back({at, at + sizes_[token], token});
     }
@@ -86,13 +120,12 @@ std::vector<AddedTokenFinder::Found> AddedTokenFinder::longest_from_each(
 std::vector<AddedTokenFinder::Found> AddedTokenFinder::find(std::string_view text,
                                                             bool special) const {
     std::vector<Found> out;
-    auto begins = [this](char c) { return begins_[static_cast<unsigned char>(c)]; };
-    if (empty() || std::none_of(text.begin(), text.end(), begins))
+    if (empty())
         return out;
     const Unicode& table = Unicode::get();
     std::size_t matched = 0, taken = 0;
     int length = 0;
-    for (Found found : longest_from_each(text)) {
+    for (Found found : candidates(text)) {
         if (found.begin < matched)
             continue;
         matched = found.end;

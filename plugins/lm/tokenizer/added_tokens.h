@@ -55,6 +55,9 @@ private:
     };
 
     std::uint32_t child(std::uint32_t node, unsigned char byte) const;
+    std::uint32_t step(std::uint32_t node, unsigned char byte) const;
+    std::uint32_t longest_at(std::string_view text, std::size_t at) const;
+    std::vector<Found> candidates(std::string_view text) const;
     std::vector<Found> longest_from_each(std::string_view text) const;
 
     std::vector<AddedToken> tokens_;
@@ -62,6 +65,8 @@ private:
     std::vector<Node> nodes_;  // of the texts read backwards: what ends there begins here
     std::vector<Edge> edges_;
     std::array<bool, 256> begins_{};
+    std::array<std::uint32_t, 256> from_root_{};
+    std::size_t longest_ = 0;
 };
 
 }  // namespace stillroom::lm

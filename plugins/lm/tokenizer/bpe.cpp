@@ -36,6 +36,17 @@ void Model::encode_ids(std::string_view word,
         out.push_back(token.id);
 }
 
+void Model::encode_words(std::string_view text,
+                         std::size_t begin,
+                         std::span<const std::size_t> ends,
+                         WordCache& cache,
+                         std::vector<std::uint32_t>& out) const {
+    for (std::size_t end : ends) {
+        encode_ids(text.substr(begin, end - begin), text.data() + text.size(), cache, out);
+        begin = end;
+    }
+}
+
 PairTable::PairTable(const std::vector<Merge>& merges)
     : entries_(std::bit_ceil(merges.size() * 8 / 5 + 16)),
       mask_(entries_.size() - 1),
@@ -286,8 +297,14 @@ void Bpe::encode_part(std::string_view word,
                       WordCache& cache,
                       std::vector<std::uint32_t>& out) const {
     WordCache::Key key = WordCache::key_of(word, readable);
-    if (key && cache.find(key, out))
-        return;
+    if (key) {
+        std::uint32_t ids[WordCache::kMostTokens];
+        std::size_t count = 0;
+        if (cache.find(key, ids, count)) {
+            out.insert(out.end(), ids, ids + count);
+            return;
+        }
+    }
     std::uint32_t id = 0;
     if (whole(word, id)) {
         out.push_back(id);
@@ -303,6 +320,41 @@ void Bpe::encode_part(std::string_view word,
         out.push_back(symbol.id);
     if (key)
         cache.remember(key, out.data() + at, symbols.size());
+}
+
+void Bpe::encode_words(std::string_view text,
+                       std::size_t begin,
+                       std::span<const std::size_t> ends,
+                       WordCache& cache,
+                       std::vector<std::uint32_t>& out) const {
+    constexpr std::size_t kAtOnce = 32;
+    WordCache::Key keys[kAtOnce];
+    const char* readable = text.data() + text.size();
+    for (std::size_t first = 0; first < ends.size(); first += kAtOnce) {
+        std::size_t count = std::min(kAtOnce, ends.size() - first);
+        std::size_t at = begin;
+        for (std::size_t i = 0; i < count; ++i) {
+            std::size_t end = ends[first + i];
+            keys[i] = WordCache::key_of({text.data() + at, end - at}, readable);
+            cache.prefetch(keys[i]);
+            at = end;
+        }
+        std::size_t used = out.size();
+        out.resize(used + kAtOnce * WordCache::kMostTokens);
+        for (std::size_t i = 0; i < count; ++i) {
+            std::size_t end = ends[first + i];
+            if (keys[i] && cache.find(keys[i], out.data() + used, used)) {
+                begin = end;
+                continue;
+            }
+            out.resize(used);
+            encode_ids({text.data() + begin, end - begin}, readable, cache, out);
+            used = out.size();
+            out.resize(used + kAtOnce * WordCache::kMostTokens);
+            begin = end;
+        }
+        out.resize(used);
+    }
 }
 
 void Bpe::encode_ids(std::string_view word,

@@ -74,6 +74,11 @@ public:
                     const char* readable,
                     WordCache& cache,
                     std::vector<std::uint32_t>& out) const override;
+    void encode_words(std::string_view text,
+                      std::size_t begin,
+                      std::span<const std::size_t> ends,
+                      WordCache& cache,
+                      std::vector<std::uint32_t>& out) const override;
 
 private:
     struct Symbol {

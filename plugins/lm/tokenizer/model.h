@@ -3,6 +3,7 @@
 #include "plugins/lm/tokenizer/vocabulary.h"
 
 #include <cstdint>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -31,6 +32,14 @@ public:
                             const char* readable,
                             WordCache& cache,
                             std::vector<std::uint32_t>& out) const;
+
+    /// The same of several words of one text, each up to its end, one behind the other from `begin`
+    /// on: what is remembered of all of them is fetched at once.
+    virtual void encode_words(std::string_view text,
+                              std::size_t begin,
+                              std::span<const std::size_t> ends,
+                              WordCache& cache,
+                              std::vector<std::uint32_t>& out) const;
 };
 
 }  // namespace stillroom::lm

@@ -4,6 +4,7 @@
 #include "plugins/lm/tokenizer/unicode_tables.h"
 
 #include <algorithm>
+#include <cstring>
 #include <span>
 #include <unordered_map>
 
@@ -175,14 +176,32 @@ void compose(const Data& table, std::vector<Char>& text) {
     text.resize(out);
 }
 
+/// The first character from `at` on whose first byte is not below `quiet`.
+std::size_t skip_quiet(std::string_view text, std::size_t at, unsigned char quiet) {
+    constexpr std::uint64_t kHighs = 0x8080808080808080;
+    for (;;) {
+        std::uint64_t word = 0;
+        while (text.size() - at >= 8) {
+            std::memcpy(&word, text.data() + at, 8);
+            if (word & kHighs)
+                break;
+            at += 8;
+        }
+        while (at < text.size() && static_cast<unsigned char>(text.data()[at]) < 0x80)
+            ++at;
+        if (at == text.size() || static_cast<unsigned char>(text.data()[at]) >= quiet)
+            return at;
+        at += 2;  // below U+0300
+    }
+}
+
 }  // namespace
 
 Piece normalize(const Piece& piece, NormalForm form, PieceStore& store) {
     // No form changes ASCII; NFC changes nothing below U+0300, whose first byte is 0xCC.
     unsigned char quiet = form == NormalForm::nfc ? 0xCC : 0x80;
     std::string_view text = piece.text;
-    auto loud = [quiet](char c) { return static_cast<unsigned char>(c) >= quiet; };
-    if (std::none_of(text.begin(), text.end(), loud))
+    if (skip_quiet(text, 0, quiet) == text.size())
         return piece;
 
     const Data& table = data();
@@ -192,14 +211,22 @@ Piece normalize(const Piece& piece, NormalForm form, PieceStore& store) {
     Rewriter out(piece);
     std::vector<Char> part;
     bool changed = false;
-    std::size_t start = 0;  // the last character that nothing before it can touch
+    std::size_t done = 0;  // what lies before it has been looked at
     for (std::size_t at = 0; at < text.size();) {
+        at = skip_quiet(text, at, quiet);
+        if (at == text.size())
+            break;
         int length = 0;
         char32_t c = code_point(text.data() + at, length);
         if (!(table.flags_of(c) & flag)) {
-            start = at;
             at += static_cast<std::size_t>(length);
             continue;
+        }
+        // The character before is the last that nothing before it can touch.
+        std::size_t start = at;
+        if (at > done) {
+            code_point_before(text.data() + at, length);
+            start = at - static_cast<std::size_t>(length);
         }
         // From the start before to the next: a part of its own.
         std::size_t end = at;
@@ -221,7 +248,7 @@ Piece normalize(const Piece& piece, NormalForm form, PieceStore& store) {
         if (out.at() < end)
             out.drop(end - out.at());
         changed = true;
-        start = at = end;
+        done = at = end;
     }
     if (!changed)
         return piece;

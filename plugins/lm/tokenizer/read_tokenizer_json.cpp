@@ -34,10 +34,12 @@ public:
     std::shared_ptr<TokenizerParts> read() {
         if (std::optional<std::size_t> bad = find_invalid_utf8(text_))
             throw JsonCursor(text_, parts_->file).error(*bad, "this is no UTF-8");
-        Members top = members(text_);
+        Members top, model;
+        JsonCursor in = cursor(text_);
+        members(in, top, &model);
+        in.end();
         if (!top.contains("model"))
             reader_.refuse("no 'model': this is no tokenizer");
-        Members model = members(top["model"]);
         read_model(model);
         read_added(tree(top, "added_tokens"));
         parts_->normalizer = Normalizer::read(tree(top, "normalizer"), reader_);
@@ -61,15 +63,18 @@ private:
         return JsonCursor(text_.substr(0, begin + part.size()), parts_->file, begin);
     }
 
-    Members members(std::string_view part) const {
-        Members out;
-        JsonCursor in = cursor(part);
+    /// The members of the map that follows, those of its 'model' by themselves.
+    static void members(JsonCursor& in, Members& out, Members* model) {
         in.object([&](const std::string& key) {
-            if (!out.try_emplace(key, in.raw()).second)
+            if (out.contains(key))
                 throw in.error(fmt::format("the key '{}' stands here twice", key));
+            if (model && key == "model") {
+                out.emplace(key, std::string_view());
+                members(in, *model, nullptr);
+            } else {
+                out.emplace(key, in.raw());
+            }
         });
-        in.end();
-        return out;
     }
 
     Json tree(const Members& from, std::string_view key) const {
@@ -150,31 +155,75 @@ private:
             "no token has the id {}, though the ids go to {}", gap, vocabulary.id_end() - 1));
     }
 
-    std::uint32_t known(const JsonCursor& in, std::string_view token, std::size_t rank) const {
-        std::uint32_t id = parts_->vocabulary.find(token);
-        if (id == Vocabulary::kNone)
-            throw in.error(fmt::format(
-                "merge {} needs the token '{}', which the vocabulary lacks", rank, token));
-        return id;
-    }
+    /// Merges as texts, looked up many at a time.
+    class MergeBatch {
+    public:
+        MergeBatch(const Vocabulary& vocabulary, std::size_t prefix)
+            : vocabulary_(vocabulary),
+              prefix_(prefix) {}
+
+        bool full() const { return ends_.size() == 3 * kAtOnce; }
+        void add(std::string_view left, std::string_view right) {
+            text_ += left;
+            ends_.push_back(text_.size());
+            text_ += right;
+            ends_.push_back(text_.size());
+            text_ += left;
+            text_ += right.substr(std::min(prefix_, right.size()));
+            ends_.push_back(text_.size());
+        }
+
+        void look_up(const JsonCursor& in, std::vector<Merge>& out) {
+            std::string_view texts[3 * kAtOnce];
+            std::uint32_t ids[3 * kAtOnce];
+            std::size_t begin = 0;
+            for (std::size_t i = 0; i < ends_.size(); begin = ends_[i++])
+                texts[i] = std::string_view(text_).substr(begin, ends_[i] - begin);
+            vocabulary_.find_all({texts, ends_.size()}, ids);
+            for (std::size_t i = 0; i < ends_.size(); i += 3) {
+                auto rank = static_cast<std::uint32_t>(out.size());
+                for (std::size_t k = i; k < i + 3; ++k)
+                    if (ids[k] == Vocabulary::kNone)
+                        throw in.error(
+                            fmt::format("merge {} needs the token '{}', which the vocabulary lacks",
+                                        rank,
+                                        texts[k]));
+                out.push_back({ids[i], ids[i + 1], ids[i + 2], rank});
+            }
+            text_.clear();
+            ends_.clear();
+        }
+
+    private:
+        static constexpr std::size_t kAtOnce = 32;
+
+        const Vocabulary& vocabulary_;
+        std::size_t prefix_;
+        std::string text_;
+        std::vector<std::size_t> ends_;
+    };
 
     /// ["a b", ...] or [["a", "b"], ...]
     std::vector<Merge> read_merges(std::string_view text, std::size_t prefix) const {
         std::vector<Merge> out;
         out.reserve(std::min(text.size() / 6, kMostTokens));
         JsonCursor in = cursor(text);
-        std::string left, right, made;
+        MergeBatch batch(parts_->vocabulary, prefix);
+        std::string left;
+        std::size_t rank = 0;
         in.array([&] {
             if (in.peek() == '[') {
                 int count = 0;
                 in.array([&] {
                     std::string_view part = in.string();
-                    if (count < 2)
-                        (count == 0 ? left : right) = part;
+                    if (count == 0)
+                        left = part;
+                    else if (count == 1)
+                        batch.add(left, part);
                     ++count;
                 });
                 if (count != 2)
-                    throw in.error(fmt::format("merge {} has {} parts, not 2", out.size(), count));
+                    throw in.error(fmt::format("merge {} has {} parts, not 2", rank, count));
             } else {
                 std::string_view line = in.string();
                 if (line.starts_with("#version"))
@@ -183,24 +232,15 @@ private:
                 if (blank == std::string_view::npos ||
                     line.find(' ', blank + 1) != std::string_view::npos)
                     throw in.error(fmt::format(
-                        "merge {} is '{}', not two parts with a blank between", out.size(), line));
-                left = line.substr(0, blank);
-                right = line.substr(blank + 1);
+                        "merge {} is '{}', not two parts with a blank between", rank, line));
+                batch.add(line.substr(0, blank), line.substr(blank + 1));
             }
-            if (out.size() == kMostTokens)
+            if (++rank > kMostTokens)
                 throw in.error(fmt::format("more than {} merges", kMostTokens));
-            Merge merge;
-            merge.left = known(in, left, out.size());
-            merge.right = known(in, right, out.size());
-            made = left;
-            if (right.size() < prefix)
-                throw in.error(fmt::format(
-                    "merge {}: '{}' is shorter than the prefix of its kind", out.size(), right));
-            made.append(right, prefix);
-            merge.made = known(in, made, out.size());
-            merge.rank = static_cast<std::uint32_t>(out.size());
-            out.push_back(merge);
+            if (batch.full())
+                batch.look_up(in, out);
         });
+        batch.look_up(in, out);
         return out;
     }
 

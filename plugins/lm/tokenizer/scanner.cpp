@@ -15,15 +15,31 @@ using namespace unicode;
 
 constexpr std::size_t kNoMatch = static_cast<std::size_t>(-1);
 
+constexpr auto kAscii = [] {
+    std::array<std::uint16_t, 128> out{};
+    for (unsigned c = 0; c < 128; ++c) {
+        bool upper = c >= 'A' && c <= 'Z', lower = c >= 'a' && c <= 'z';
+        bool number = c >= '0' && c <= '9', space = c == ' ' || (c >= 9 && c <= 13);
+        bool symbol = c == '$' || c == '+' || c == '<' || c == '=' || c == '>' || c == '^' ||
+                      c == '`' || c == '|' || c == '~';
+        bool sign = c > 32 && c < 127 && !upper && !lower && !number;
+        out[c] = static_cast<std::uint16_t>((upper ? kUpper : 0) | (lower ? kLower : 0) |
+                                            (number ? kNumber : 0) | (space ? kSpace : 0) |
+                                            (sign && symbol ? kSymbol : 0) |
+                                            (sign && !symbol ? kPunctuation : 0) |
+                                            (upper || lower || number || c == '_' ? kWord : 0));
+    }
+    return out;
+}();
+
 /// A text with the questions that patterns ask.
 struct Reader {
-    const Unicode& table;
     std::string_view text;
 
-    explicit Reader(std::string_view t) : table(Unicode::get()), text(t) {}
+    explicit Reader(std::string_view t) : text(t) {}
 
     std::size_t size() const { return text.size(); }
-    unsigned char byte(std::size_t at) const { return static_cast<unsigned char>(text[at]); }
+    unsigned char byte(std::size_t at) const { return static_cast<unsigned char>(text.data()[at]); }
 
     /// Bits of the code point at `at`, and where the next begins. Nothing at the end of the text.
     std::uint16_t bits(std::size_t at, std::size_t& next) const {
@@ -31,10 +47,14 @@ struct Reader {
             next = at;
             return 0;
         }
+        if (byte(at) < 0x80) {
+            next = at + 1;
+            return kAscii[byte(at)];
+        }
         int length = 0;
         char32_t c = code_point(text.data() + at, length);
         next = at + static_cast<std::size_t>(length);
-        return table.bits(c);
+        return Unicode::get().bits(c);
     }
     bool is(std::size_t at, std::uint16_t any_of) const {
         std::size_t next = 0;

@@ -124,10 +124,13 @@ private:
             return;
         }
         if (const Scanner* scanner = parts_.pre_tokenizer.only_scanner()) {
+            constexpr std::size_t kAtOnce = 256;
+            std::size_t ends[kAtOnce];
             for (std::size_t at = 0; at < piece.text.size();) {
-                std::size_t next = scanner->advance(piece.text, at);
-                parts_.model->encode_ids(piece.text.substr(at, next - at), end, *cache_, out.ids);
-                at = next;
+                std::size_t begin = at, count = 0;
+                while (at < piece.text.size() && count < kAtOnce)
+                    ends[count++] = at = scanner->advance(piece.text, at);
+                parts_.model->encode_words(piece.text, begin, {ends, count}, *cache_, out.ids);
             }
             return;
         }

@@ -2,6 +2,7 @@
 
 #include "plugins/lm/tokenizer/text_hash.h"
 
+#include <algorithm>
 #include <bit>
 #include <random>
 
@@ -69,6 +70,28 @@ std::uint32_t Vocabulary::find(std::string_view text) const {
     if (slots_.empty())
         return kNone;
     return slots_[slot_of(text, static_cast<std::uint32_t>(hash_text(text, hash_seed())))].id;
+}
+
+void Vocabulary::find_all(std::span<const std::string_view> texts, std::uint32_t* ids) const {
+    constexpr std::size_t kAtOnce = 96;
+    std::uint32_t hashes[kAtOnce];
+    std::size_t mask = slots_.size() - 1;
+    for (; !texts.empty(); texts = texts.subspan(std::min(kAtOnce, texts.size()))) {
+        std::size_t count = std::min(kAtOnce, texts.size());
+        for (std::size_t i = 0; i < count; ++i) {
+            hashes[i] = static_cast<std::uint32_t>(hash_text(texts[i], hash_seed()));
+            if (!slots_.empty())
+                __builtin_prefetch(&slots_[hashes[i] & mask]);
+        }
+        for (std::size_t i = 0; i < count && !slots_.empty(); ++i)
+            if (std::uint32_t id = slots_[hashes[i] & mask].id; id != kNone)
+                __builtin_prefetch(&places_[id]);
+        for (std::size_t i = 0; i < count && !slots_.empty(); ++i)
+            if (std::uint32_t id = slots_[hashes[i] & mask].id; id != kNone)
+                __builtin_prefetch(bytes_.data() + places_[id].begin);
+        for (std::size_t i = 0; i < count; ++i)
+            *ids++ = slots_.empty() ? kNone : slots_[slot_of(texts[i], hashes[i])].id;
+    }
 }
 
 std::optional<std::string_view> Vocabulary::text_of(std::uint32_t id) const {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,6 +26,8 @@ public:
     Added add(std::string_view text, std::uint32_t id);
 
     std::uint32_t find(std::string_view text) const;  ///< kNone: no such text
+    /// Of many texts at once, which hides the time that memory takes.
+    void find_all(std::span<const std::string_view> texts, std::uint32_t* ids) const;
     /// Nothing: no such id.
     std::optional<std::string_view> text_of(std::uint32_t id) const;
 

@@ -51,21 +51,24 @@ public:
         return key;
     }
 
-    /// Appends the ids; false: not remembered.
-    bool find(const Key& key, std::vector<std::uint32_t>& out) {
+    void prefetch(const Key& key) const {
+        if (!entries_.empty())
+            __builtin_prefetch(entries_.data() + place_of(key));
+    }
+
+    /// Writes kMostTokens numbers at `into`, of which the first are the ids, and adds their count;
+    /// false: not remembered.
+    bool find(const Key& key, std::uint32_t* into, std::size_t& count) const {
         if (entries_.empty())
             return false;
         std::size_t place = place_of(key);
         for (std::size_t i : {place, place ^ 1}) {
-            const Entry& entry = entries_[i];
+            const Entry& entry = entries_.data()[i];
             if (entry.key.low != key.low || entry.key.high != key.high)
                 continue;
-            std::uint32_t count = entry.ids[0] >> 29;
-            std::size_t at = out.size();
-            out.resize(at + kMostTokens);
-            std::memcpy(out.data() + at, entry.ids.data(), sizeof entry.ids);
-            out[at] &= (1u << 29) - 1;
-            out.resize(at + count);
+            std::memcpy(into, entry.ids.data(), sizeof entry.ids);
+            into[0] &= (1u << 29) - 1;
+            count += entry.ids[0] >> 29;
             return true;
         }
         return false;

@@ -79,7 +79,7 @@ TEST_CASE("a component that nobody knows is refused by its name") {
 
 TEST_CASE("what is no JSON is refused at its line") {
     CHECK(refused("") == "3: the text ends inside a value");
-    CHECK(refused("{\"model\": 3\n,}") == "3: no JSON: nothing follows this comma");
+    CHECK(refused("{\"other\": 3\n,}") == "3: no JSON: nothing follows this comma");
     CHECK(refused(R"({"model": {"vocab": {"\ud800": 0}, "merges": []}})") ==
           "3: a lone surrogate is no character");
     CHECK(refused("{\"a\": \"\xFF\"}") == "3: this is no UTF-8");
