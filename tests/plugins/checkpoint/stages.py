@@ -4,6 +4,7 @@
 Standard library only.
 """
 
+import hashlib
 import json
 import os
 import pathlib
@@ -13,6 +14,7 @@ import sys
 import tempfile
 
 TINY = ("hidden=16", "layers=2", "heads=2", "kv_heads=1", "ffn=32", "vocab=64")
+GOLDEN = "508dabe3d6ee2686cd78de8188abf918fbb84282af2d552cd89c03f68744618e"  # of the weights that these numbers make
 
 
 class Place:
@@ -99,9 +101,30 @@ def works(place):
     first = place.do("init", *TINY, "seed=5", "--json").stdout
     again = place.do("init", *TINY, "seed=5", "--json").stdout
     place.expect("the same seed is the same model", json.loads(first)["result"]["outputs"] == json.loads(again)["result"]["outputs"])
-    place.do("init", f"config={model / 'config.json'}", "seed=1234", "--json")
+    digest = hashlib.sha256((model / "model.safetensors").read_bytes()).hexdigest()
+    place.expect("init makes what it always made; else raise its x-version", digest == GOLDEN, digest)
     twin = json.loads(place.do("init", "config=./model", "--json").stdout)["result"]["outputs"]["model"]["path"]
     place.expect("a config makes the model that its numbers make", pathlib.Path(twin, "model.safetensors").read_bytes() == (model / "model.safetensors").read_bytes())
+
+
+def card_and_logits(place):
+    """A recipe's export: what was measured and how it was made stand in the card; logits where this build can."""
+    (place.folder / "r.yaml").write_text(
+        "stages:\n  m: {use: checkpoint.load, source: ./model}\n  look: {use: checkpoint.inspect, model: m}\n"
+        "  e: {use: checkpoint.export, model: m, reports: [look], to: ./carded, tags: [tiny]}\n"
+    )
+    ended = place.run("run", "r.yaml")
+    place.expect("the recipe runs", ended.returncode == 0, ended.stdout + ended.stderr)
+    card = (place.folder / "carded/README.md").read_text()
+    for part in ("| report | parameters.total | 6736 |", "| m | checkpoint.load |  | source: model |", '- "tiny"', "Read back after writing"):
+        place.expect(f"the card says '{part}'", part in card, card)
+    said = json.loads((place.folder / "carded/stillroom.export.json").read_text())
+    place.expect("the list names all files", {one["path"] for one in said["files"]} | {"stillroom.export.json"} == {file.name for file in (place.folder / "carded").iterdir()})
+    ended = place.run("do", "checkpoint.export", "model=./model", "to=./logits", "check=logits")
+    with_torch = ended.returncode == 0 and "logits of 32 positions in fp32 differ by at most 0 " in ended.stdout
+    without = ended.returncode == 4 and "this build is without LibTorch" in ended.stderr and "check=tensors" in ended.stderr
+    place.expect("logits are compared, or it is said that they cannot be", with_torch or without, ended.stdout + ended.stderr)
+    place.expect("and then nothing is exported", with_torch or not (place.folder / "logits").exists())
 
 
 def hub(place):
@@ -190,6 +213,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="stillroom-checkpoint-") as folder:
         place = Place(pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(folder).resolve())
         works(place)
+        card_and_logits(place)
         hub(place)
         mistakes(place)
     print(f"{place.passed} passed, {place.failed} failed")
