@@ -1,5 +1,7 @@
 #include "plugins/checkpoint/export.h"
 
+#include "engine/base/descriptor.h"
+#include "engine/base/durable.h"
 #include "engine/base/files.h"
 #include "engine/base/json.h"
 #include "engine/base/text.h"
@@ -16,6 +18,7 @@
 #include "plugins/lm/config/loadable.h"
 #include "plugins/lm/weights/counts.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -95,6 +98,13 @@ std::vector<lm::NewTensor> tensors_of(const ModelFolder& source,
     return out;
 }
 
+void sync_file(const fs::path& path) {
+    Descriptor file(retried([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC); }));
+    if (!file.is_open())
+        refuse_write(path, errno);
+    sync(file, path);
+}
+
 class Exporter {
 public:
     Exporter(const ExportSettings& settings, RunContext& context)
@@ -128,11 +138,16 @@ public:
         require_stock(source_.model());
         if (source_.checked.has_tied_head)
             lm::check_tied_head(source_.model(), source_.tensors());
+        // The disk writes while what was written is read back from memory: nothing else is synced
+        // before that is done.
         write_weights();
-        write_small_files();
+        write_record_file(folder_.path() / kConfig, config_text(source_, dtype_));
         look_at_written();
+        write_small_files();
         write_card();
         write_list();
+        for (const FileRecord& file : written_)
+            sync_file(folder_.path() / file.path);
         std::vector<std::string> names;
         for (const FileRecord& file : written_)
             names.push_back(file.path);
@@ -147,6 +162,7 @@ private:
 
     void write_weights() {
         lm::SaveOptions options = watched(context_, "writing", 0, kWritten);
+        options.sync = false;
         options.max_shard_size = static_cast<std::uint64_t>(settings_.max_shard_size);
         std::optional<std::uint64_t> asked;
         if (context_.given("max_shard_size"))
@@ -159,7 +175,6 @@ private:
     }
 
     void write_small_files() {
-        write_file(folder_.path() / kConfig, config_text(source_, dtype_));
         CopiedFiles copied = copy_small_files(
             source_.path, files_, folder_.path(), {kConfig, kCard, std::string(lm::kModelIndex)});
         add(kConfig);

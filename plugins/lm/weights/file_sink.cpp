@@ -4,6 +4,7 @@
 #include "engine/base/error.h"
 #include "engine/plugin/output_file.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -45,10 +46,11 @@ private:
 
 class PlainSink final : public FileSink {
 public:
-    PlainSink(const fs::path& path, const fs::path& told)
+    PlainSink(const fs::path& path, const fs::path& told, bool waits)
         : path_(path),
           told_(told),
-          file_(make_new_file(path, 0666, told)) {}
+          file_(make_new_file(path, 0666, told)),
+          waits_(waits) {}
     ~PlainSink() override {
         if (file_.is_open())
             ::unlink(path_.c_str());
@@ -82,7 +84,10 @@ public:
     }
 
     void close() override {
-        sync(file_, told_);
+        if (waits_)
+            sync(file_, told_);
+        else
+            ::sync_file_range(file_.get(), 0, 0, SYNC_FILE_RANGE_WRITE);  // a wish, no more
         if (int code = file_.close()) {
             ::unlink(path_.c_str());
             refuse_write(told_, code);
@@ -93,6 +98,7 @@ private:
     fs::path path_;
     fs::path told_;
     Descriptor file_;
+    bool waits_;
     bool by_kernel_ = true;
     std::vector<std::byte> piece_;
 };
@@ -105,8 +111,8 @@ std::unique_ptr<FileSink> stage_sink(RunContext& context, const fs::path& path) 
     return std::make_unique<StageSink>(context, path);
 }
 
-std::unique_ptr<FileSink> plain_sink(const fs::path& path, const fs::path& told) {
-    return std::make_unique<PlainSink>(path, told);
+std::unique_ptr<FileSink> plain_sink(const fs::path& path, const fs::path& told, bool waits) {
+    return std::make_unique<PlainSink>(path, told, waits);
 }
 
 }  // namespace stillroom::lm

@@ -30,7 +30,9 @@ std::unique_ptr<FileSink> stage_sink(RunContext& context, const std::filesystem:
 
 /// Anywhere else, new: 0666 less the umask, copied by the file system where it can.
 /// `told` is what messages call it.
+/// `waits`: closing it waits for the disk, which else only begins to write.
 std::unique_ptr<FileSink> plain_sink(const std::filesystem::path& path,
-                                     const std::filesystem::path& told);
+                                     const std::filesystem::path& told,
+                                     bool waits = true);
 
 }  // namespace stillroom::lm

@@ -45,7 +45,7 @@ bool is_shard_name(std::string_view name) {
 
 }  // namespace
 
-StagedFiles::StagedFiles(fs::path folder) : folder_(std::move(folder)) {
+StagedFiles::StagedFiles(fs::path folder, bool sync) : folder_(std::move(folder)), sync_(sync) {
     std::random_device random;
     passing_ = fmt::format(".{:08x}{:08x}.tmp", random(), random());
     make_folders(folder_);
@@ -71,7 +71,7 @@ std::vector<FileRecord> StagedFiles::commit(const std::string& index, unsigned t
         names_.begin(), names_.end(), [&](const auto& name) { return is_taken(folder_ / name); });
     if (replaces && names_.size() > 1) {
         remove_file(folder_ / kModelIndex);
-        sync_folder(folder_);
+        sync_below(folder_);
     }
     std::set<fs::path> folders = {folder_};
     std::vector<fs::path> paths;
@@ -82,11 +82,11 @@ std::vector<FileRecord> StagedFiles::commit(const std::string& index, unsigned t
     }
     committed_ = true;
     for (const fs::path& folder : folders)
-        sync_folder(folder);
+        sync_below(folder);
     if (!index.empty()) {
         names_.emplace_back(kModelIndex);
         paths.push_back(folder_ / kModelIndex);
-        replace_file(paths.back(), index, true);
+        replace_file(paths.back(), index, sync_);
     }
     remove_older();
     std::vector<FileRecord> records = digest_files(paths, threads);
@@ -95,13 +95,18 @@ std::vector<FileRecord> StagedFiles::commit(const std::string& index, unsigned t
     return records;
 }
 
+void StagedFiles::sync_below(const fs::path& folder) const {
+    if (sync_)
+        sync_folder(folder);
+}
+
 void StagedFiles::remove_older() {
     for (const std::string& name : list_folder(folder_)) {
         bool ours = std::find(names_.begin(), names_.end(), name) != names_.end();
         if (!ours && (is_shard_name(name) || name == kWholeModel || name == kModelIndex))
             remove_file(folder_ / name);
     }
-    sync_folder(folder_);
+    sync_below(folder_);
 }
 
 }  // namespace stillroom::lm

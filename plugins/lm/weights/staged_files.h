@@ -12,7 +12,8 @@ namespace stillroom::lm {
 /// all are whole they get their own at once. What was not committed goes.
 class StagedFiles {
 public:
-    explicit StagedFiles(std::filesystem::path folder);
+    /// `sync`: commit() waits for the disk.
+    explicit StagedFiles(std::filesystem::path folder, bool sync = true);
     ~StagedFiles();
     StagedFiles(const StagedFiles&) = delete;
     StagedFiles& operator=(const StagedFiles&) = delete;
@@ -26,10 +27,12 @@ public:
 
 private:
     void remove_older();
+    void sync_below(const std::filesystem::path& folder) const;
 
     std::filesystem::path folder_;
     std::string passing_;  // end of the passing names
     std::vector<std::string> names_;
+    bool sync_;
     bool committed_ = false;
 };
 

@@ -107,9 +107,12 @@ std::vector<FileRecord> save_model(const fs::path& folder,
             refuse_in_place(folder, tensor.from.file->path());
     ModelLayout layout = lay_out_model(infos_of(tensors), options.max_shard_size);
     Progress progress{options, layout.tensor_bytes};
-    StagedFiles staged(folder);
+    StagedFiles staged(folder, options.sync);
     for (const FileLayout& file : layout.files)
-        write_file(*plain_sink(staged.add(file.name), folder / file.name), file, tensors, progress);
+        write_file(*plain_sink(staged.add(file.name), folder / file.name, options.sync),
+                   file,
+                   tensors,
+                   progress);
     return staged.commit(layout.index, options.threads);
 }
 
@@ -140,10 +143,10 @@ std::vector<FileRecord> copy_model(const TensorFolder& from,
                                    const SaveOptions& options) {
     refuse_in_place(folder, from.path() / kWholeModel);
     Progress progress{options, from.tensor_bytes()};
-    StagedFiles staged(folder);
+    StagedFiles staged(folder, options.sync);
     for (const TensorFile& file : from.files()) {
         std::string name = name_in(from, file);
-        auto sink = plain_sink(staged.add(name), folder / name);
+        auto sink = plain_sink(staged.add(name), folder / name, options.sync);
         sink->copy(file.file(), 0, file.size());
         sink->close();
         progress.add(file.size());

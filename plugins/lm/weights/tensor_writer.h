@@ -29,6 +29,9 @@ STILLROOM_API NewTensor unchanged(const FolderTensor& tensor);
 struct SaveOptions {
     std::uint64_t max_shard_size = kShardSize;
     unsigned threads = 1;  ///< that work out digests
+    /// False: the disk begins to write, and nobody waits for it. The caller reads back meanwhile,
+    /// and syncs files and folder before it believes in them. Not for outputs of a stage.
+    bool sync = true;
     /// Called after each tensor, with bytes; what it throws ends the work.
     std::function<void(std::uint64_t done, std::uint64_t total)> progress;
 };
