@@ -241,11 +241,14 @@ private:
     std::string checked_text() const {
         if (!checked_)
             return {};
-        std::string out = fmt::format(
-            "Read back after writing: {} equal to the source bit for bit",
-            plural(static_cast<std::size_t>(checked_->tensors - checked_->cast), "tensor"));
+        auto same = static_cast<std::size_t>(checked_->tensors - checked_->cast);
+        std::string out = "Read back after writing: ";
+        if (same > 0)
+            out += fmt::format("{} equal to the source bit for bit", plural(same, "tensor"));
         if (checked_->cast > 0)
-            out += fmt::format(", {} equal to their cast", grouped(checked_->cast));
+            out += fmt::format("{}{} equal to what the cast makes",
+                               same > 0 ? ", " : "",
+                               plural(static_cast<std::size_t>(checked_->cast), "tensor"));
         if (logits_)
             out += fmt::format(
                 "; logits of {} positions in fp32 differ by at most {:.3g} (cosine {:.6f}, the "

@@ -87,7 +87,7 @@ def works(place):
     card = (place.folder / "a folder/üñ/README.md").read_text()
     place.expect("the card has front matter and the recipe", card.startswith("---\n") and "library_name: transformers" in card and "checkpoint.load" in card, card)
     place.expect("and no path of this machine", str(place.folder) not in card + (place.folder / "a folder/üñ/stillroom.export.json").read_text())
-    place.do("export", "model=./model", "to=./half", "dtype=fp16", "license=mit", "base_model=[org/base]", out=["21 equal to their cast"])
+    place.do("export", "model=./model", "to=./half", "dtype=fp16", "license=mit", "base_model=[org/base]", out=["21 tensors equal to what the cast makes"])
     card = (place.folder / "half/README.md").read_text()
     place.expect("the card says what it was told", 'license: "mit"' in card and 'base_model: "org/base"' in card, card)
     place.do("compare", "model=./model", "other=./half", out=["torch_dtype", "21 tensors in both", "BF16 and F16"])
