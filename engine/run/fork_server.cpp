@@ -23,23 +23,33 @@ namespace {
 constexpr std::size_t kLongestRequest = std::size_t{64} << 10;
 constexpr std::size_t kTitle = 4096;  ///< bytes of a command line that are shown
 
-/// One datagram: the words, each with a NUL at its end, and the descriptor to print to.
-bool send_request(int socket, const std::string& text, int output) {
-    iovec part{const_cast<char*>(text.data()), text.size()};
+/// A message with room for one descriptor beside its bytes.
+struct Packet {
+    Packet(char* bytes, std::size_t size) : part{bytes, size} {
+        message.msg_iov = &part;
+        message.msg_iovlen = 1;
+        message.msg_control = space;
+        message.msg_controllen = sizeof space;
+    }
+    Packet(const Packet&) = delete;
+    Packet& operator=(const Packet&) = delete;
+
+    iovec part;
     alignas(cmsghdr) char space[CMSG_SPACE(sizeof(int))] = {};
     msghdr message{};
-    message.msg_iov = &part;
-    message.msg_iovlen = 1;
-    message.msg_control = space;
-    message.msg_controllen = sizeof space;
-    cmsghdr* header = CMSG_FIRSTHDR(&message);
+};
+
+/// One datagram: the words, each with a NUL at its end, and the descriptor to print to.
+bool send_request(int socket, std::string& text, int output) {
+    Packet packet(text.data(), text.size());
+    cmsghdr* header = CMSG_FIRSTHDR(&packet.message);
     header->cmsg_level = SOL_SOCKET;
     header->cmsg_type = SCM_RIGHTS;
     header->cmsg_len = CMSG_LEN(sizeof(int));
     std::memcpy(CMSG_DATA(header), &output, sizeof output);
     ssize_t sent = 0;
     do
-        sent = ::sendmsg(socket, &message, MSG_NOSIGNAL);
+        sent = ::sendmsg(socket, &packet.message, MSG_NOSIGNAL);
     while (sent < 0 && errno == EINTR);
     return sent == static_cast<ssize_t>(text.size());
 }
@@ -52,18 +62,12 @@ struct Request {
 std::optional<Request> receive_request(int socket) {
     Request request;
     request.text.resize(kLongestRequest);
-    iovec part{request.text.data(), request.text.size()};
-    alignas(cmsghdr) char space[CMSG_SPACE(sizeof(int))] = {};
-    msghdr message{};
-    message.msg_iov = &part;
-    message.msg_iovlen = 1;
-    message.msg_control = space;
-    message.msg_controllen = sizeof space;
+    Packet packet(request.text.data(), request.text.size());
     ssize_t count = 0;
     do
-        count = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+        count = ::recvmsg(socket, &packet.message, MSG_CMSG_CLOEXEC);
     while (count < 0 && errno == EINTR);
-    cmsghdr* header = CMSG_FIRSTHDR(&message);
+    cmsghdr* header = CMSG_FIRSTHDR(&packet.message);
     if (count <= 0 || !header || header->cmsg_type != SCM_RIGHTS)
         return std::nullopt;
     std::memcpy(&request.output, CMSG_DATA(header), sizeof request.output);
