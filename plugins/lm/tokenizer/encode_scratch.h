@@ -9,7 +9,7 @@ namespace stillroom::lm {
 class WordCache;
 
 /// What a thread remembers from text to text: words it has seen. 2 MiB, taken when needed; emptied
-/// when another tokenizer uses it.
+/// when another tokenizer uses it, which it keeps until then.
 class STILLROOM_API EncodeScratch {
 public:
     EncodeScratch();
@@ -17,7 +17,7 @@ public:
     EncodeScratch(EncodeScratch&&) noexcept;
     EncodeScratch& operator=(EncodeScratch&&) noexcept;
 
-    WordCache& words(const void* tokenizer);
+    WordCache& words(const std::shared_ptr<const void>& tokenizer);
 
 private:
     std::unique_ptr<WordCache> words_;

@@ -257,7 +257,7 @@ EncodeScratch::~EncodeScratch() = default;
 EncodeScratch::EncodeScratch(EncodeScratch&&) noexcept = default;
 EncodeScratch& EncodeScratch::operator=(EncodeScratch&&) noexcept = default;
 
-WordCache& EncodeScratch::words(const void* tokenizer) {
+WordCache& EncodeScratch::words(const std::shared_ptr<const void>& tokenizer) {
     if (words_->owner != tokenizer)
         words_->forget(tokenizer);
     return *words_;
@@ -285,7 +285,7 @@ void Tokenizer::encode(std::string_view text,
                        const EncodeOptions& options,
                        EncodeScratch& scratch,
                        std::vector<std::uint32_t>& ids) const {
-    WordCache& cache = scratch.words(parts_.get());
+    WordCache& cache = scratch.words(parts_);
     std::vector<std::uint32_t> made = run(*parts_, text, options, &cache, false).ids;
     if (ids.empty())
         ids = std::move(made);

@@ -52,7 +52,10 @@ struct SpecialIds {
 };
 
 /// Text to ids and back, as the tokenizer's own files say. Immutable, cheap to copy and shared by
-/// threads without locks. Equal ids for equal text, whatever the options of the machine.
+/// threads without locks. Equal ids for equal text, on every machine.
+///
+/// Limits: a file of 512 MiB, 4 Mi tokens, 64 KiB a token, 4 GiB a text; for a split pattern that
+/// no scanner knows, 4,000,000 steps and 64 MiB a match. Padding that a file asks for is not done.
 class STILLROOM_API Tokenizer {
 public:
     /// A folder with tokenizer files, or one such file. Throws Error (exit 3) that says what in it

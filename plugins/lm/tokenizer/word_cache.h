@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -88,11 +89,12 @@ public:
         entry.ids[0] |= static_cast<std::uint32_t>(count) << 29;
     }
 
-    const void* owner = nullptr;  ///< the tokenizer whose words these are
+    /// The tokenizer whose words these are; kept, so that no other can take its address.
+    std::shared_ptr<const void> owner;
 
-    void forget(const void* new_owner) {
+    void forget(std::shared_ptr<const void> new_owner) {
         entries_.clear();
-        owner = new_owner;
+        owner = std::move(new_owner);
     }
 
 private:

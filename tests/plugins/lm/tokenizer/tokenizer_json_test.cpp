@@ -142,3 +142,16 @@ TEST_CASE(
     CHECK(tokenizer.encode("caabaab") == std::vector<std::uint32_t>{1, 4, 4});
     CHECK(tokenizer.encode(std::string(100000, 'a')).size() == 100000);
 }
+
+TEST_CASE("what one tokenizer remembers is forgotten for the next") {
+    EncodeScratch scratch;
+    for (int id : {0, 1, 0}) {
+        Tokenizer tokenizer =
+            Tokenizer::parse(R"({"model": {"type": "BPE", "vocab": {"a": )" + std::to_string(id) +
+                                 R"(, "b": )" + std::to_string(1 - id) + R"(}, "merges": []}})",
+                             "tokenizer.json");
+        std::vector<std::uint32_t> ids;
+        tokenizer.encode("a", {}, scratch, ids);
+        CHECK(ids == std::vector<std::uint32_t>{static_cast<std::uint32_t>(id)});
+    }
+}
