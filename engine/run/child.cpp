@@ -1,5 +1,6 @@
 #include "engine/run/child.h"
 
+#include "engine/base/durable.h"
 #include "engine/base/error.h"
 #include "engine/base/units.h"
 #include "engine/run/ranks.h"
@@ -45,15 +46,14 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
 
 class SpawnPlan {
 public:
-    SpawnPlan(const std::filesystem::path& output, int input) {
+    SpawnPlan(int output, int input) {
         ::posix_spawn_file_actions_init(&actions);
         if (input >= 0)
             ::posix_spawn_file_actions_adddup2(&actions, input, 0);
         else
             ::posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-        ::posix_spawn_file_actions_addopen(
-            &actions, 1, output.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0666);
-        ::posix_spawn_file_actions_adddup2(&actions, 1, 2);
+        ::posix_spawn_file_actions_adddup2(&actions, output, 1);
+        ::posix_spawn_file_actions_adddup2(&actions, output, 2);
         ::posix_spawn_file_actions_addclosefrom_np(&actions, 3);
         ::posix_spawnattr_init(&attributes);
         ::posix_spawnattr_setflags(
@@ -82,12 +82,22 @@ public:
 
 }  // namespace
 
+Descriptor open_output(const std::filesystem::path& file) {
+    Descriptor output(retried([&] {
+        return ::open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0666);
+    }));
+    if (!output.is_open())
+        refuse_write(file, errno);
+    return output;
+}
+
 Child::Child(const std::vector<std::string>& words,
              const std::filesystem::path& output,
              int input) {
     std::vector<std::string> arguments = words;
     std::vector<std::string> variables = inherited_variables();
-    SpawnPlan plan(output, input);
+    Descriptor printed = open_output(output);
+    SpawnPlan plan(printed.get(), input);
     int failure = ::posix_spawn(&pid_,
                                 arguments[0].c_str(),
                                 &plan.actions,
@@ -95,11 +105,7 @@ Child::Child(const std::vector<std::string>& words,
                                 pointers(arguments).data(),
                                 pointers(variables).data());
     if (failure != 0)
-        throw Error({},
-                    fmt::format("cannot start {} with its output in {}: {}",
-                                arguments[0],
-                                output.string(),
-                                std::strerror(failure)))
+        throw Error({}, fmt::format("cannot start {}: {}", arguments[0], std::strerror(failure)))
             .exit_code(kExitResource);
     watch();
 }

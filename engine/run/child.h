@@ -1,6 +1,7 @@
 #pragma once
 
 #include "engine/base/api.h"
+#include "engine/base/descriptor.h"
 #include "engine/run/process.h"
 
 #include <chrono>
@@ -46,6 +47,9 @@ private:
     int pidfd_ = -1;
     std::optional<Exit> exit_;
 };
+
+/// What a process is to print to, appended to; made where it is absent. Throws Error (exit 4).
+STILLROOM_API Descriptor open_output(const std::filesystem::path& file);
 
 /// Waits until one of these descriptors is readable, a signal comes or the time is over. Where one
 /// is -1 it looks again every few milliseconds.

@@ -161,17 +161,7 @@ std::unique_ptr<Process> ForkServer::start(const std::vector<std::string>& words
                                            const std::filesystem::path& output) {
     if (!ready())
         return std::make_unique<Child>(words, output);
-    int file = ::open(output.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0666);
-    if (file < 0)
-        throw Error({},
-                    fmt::format("cannot start {} with its output in {}: {}",
-                                words[0],
-                                output.string(),
-                                std::strerror(errno)))
-            .exit_code(kExitResource);
-    std::optional<int> pid = ask(words, file);
-    ::close(file);
-    if (pid)
+    if (std::optional<int> pid = ask(words, open_output(output).get()))
         return std::make_unique<Child>(*pid);
     end();
     return std::make_unique<Child>(words, output);
