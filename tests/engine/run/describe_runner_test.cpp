@@ -5,6 +5,7 @@
 #include "tests/engine/run/toy_fixture.h"
 
 #include <doctest/doctest.h>
+#include <unistd.h>
 
 #include <fstream>
 
@@ -37,10 +38,12 @@ std::vector<DescribeAnswer> ask(const std::vector<DescribeStage>& stages, double
     return make_describer(options)(stages);
 }
 
+/// Of this process's own; other engines plan at the same time.
 std::size_t folders_left() {
     std::size_t count = 0;
+    std::string mine = "stillroom-plan-" + std::to_string(::getpid()) + "-";
     for (const auto& entry : fs::directory_iterator(fs::temp_directory_path()))
-        count += entry.path().filename().native().starts_with("stillroom-plan-");
+        count += entry.path().filename().native().starts_with(mine);
     return count;
 }
 
