@@ -2,6 +2,7 @@
 
 #include "engine/base/durable.h"
 #include "engine/base/error.h"
+#include "engine/base/spawn_plan.h"
 #include "engine/base/units.h"
 #include "engine/run/ranks.h"
 #include "engine/run/record.h"
@@ -10,7 +11,6 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -36,50 +36,6 @@ std::vector<std::string> inherited_variables() {
     return out;
 }
 
-std::vector<char*> pointers(std::vector<std::string>& texts) {
-    std::vector<char*> out;
-    for (std::string& text : texts)
-        out.push_back(text.data());
-    out.push_back(nullptr);
-    return out;
-}
-
-class SpawnPlan {
-public:
-    SpawnPlan(int output, int input) {
-        ::posix_spawn_file_actions_init(&actions);
-        if (input >= 0)
-            ::posix_spawn_file_actions_adddup2(&actions, input, 0);
-        else
-            ::posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-        ::posix_spawn_file_actions_adddup2(&actions, output, 1);
-        ::posix_spawn_file_actions_adddup2(&actions, output, 2);
-        ::posix_spawn_file_actions_addclosefrom_np(&actions, 3);
-        ::posix_spawnattr_init(&attributes);
-        ::posix_spawnattr_setflags(
-            &attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-        ::posix_spawnattr_setpgroup(&attributes, 0);
-        sigset_t signals;
-        ::sigemptyset(&signals);
-        ::posix_spawnattr_setsigmask(&attributes, &signals);
-        ::sigfillset(&signals);
-        struct sigaction hang_up {};
-        ::sigaction(SIGHUP, nullptr, &hang_up);
-        if (hang_up.sa_handler == SIG_IGN)  // nohup
-            ::sigdelset(&signals, SIGHUP);
-        ::posix_spawnattr_setsigdefault(&attributes, &signals);
-    }
-    SpawnPlan(const SpawnPlan&) = delete;
-    SpawnPlan& operator=(const SpawnPlan&) = delete;
-    ~SpawnPlan() {
-        ::posix_spawn_file_actions_destroy(&actions);
-        ::posix_spawnattr_destroy(&attributes);
-    }
-
-    posix_spawn_file_actions_t actions{};
-    posix_spawnattr_t attributes{};
-};
-
 }  // namespace
 
 Descriptor open_output(const std::filesystem::path& file) {
@@ -97,13 +53,13 @@ Child::Child(const std::vector<std::string>& words,
     std::vector<std::string> arguments = words;
     std::vector<std::string> variables = inherited_variables();
     Descriptor printed = open_output(output);
-    SpawnPlan plan(printed.get(), input);
+    SpawnPlan plan(printed.get(), input, {});
     int failure = ::posix_spawn(&pid_,
                                 arguments[0].c_str(),
                                 &plan.actions,
                                 &plan.attributes,
-                                pointers(arguments).data(),
-                                pointers(variables).data());
+                                exec_words(arguments).data(),
+                                exec_words(variables).data());
     if (failure != 0)
         throw Error({}, fmt::format("cannot start {}: {}", arguments[0], std::strerror(failure)))
             .exit_code(kExitResource);

@@ -2,6 +2,7 @@
 
 #include "engine/base/durable.h"
 #include "engine/base/json.h"
+#include "engine/base/scratch_folder.h"
 #include "engine/document/document.h"
 #include "engine/run/describe_job.h"
 #include "engine/run/process_stage.h"
@@ -44,28 +45,12 @@ void sweep_temporary_folders(const fs::path& place) {
     }
 }
 
-class TemporaryFolder {
-public:
-    TemporaryFolder() {
-        fs::path place = fs::temp_directory_path();
-        sweep_temporary_folders(place);
-        std::string name = (place / fmt::format("{}{}-XXXXXX", kFolderName, ::getpid())).native();
-        if (!::mkdtemp(name.data()))
-            throw Error({}, fmt::format("cannot make {}: {}", name, std::strerror(errno)))
-                .exit_code(kExitResource);
-        path_ = name;
-    }
-    TemporaryFolder(const TemporaryFolder&) = delete;
-    TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-    ~TemporaryFolder() {
-        std::error_code ignored;
-        fs::remove_all(path_, ignored);
-    }
-    const fs::path& path() const { return path_; }
-
-private:
-    fs::path path_;
-};
+/// Where this process's own begin.
+fs::path planning_folder() {
+    fs::path place = fs::temp_directory_path();
+    sweep_temporary_folders(place);
+    return place / fmt::format("{}{}-", kFolderName, ::getpid());
+}
 
 /// A small JSON file of a skeleton as it stands; nothing if it is none.
 std::string json_of(const fs::path& file) {
@@ -138,7 +123,7 @@ private:
     void blame(const RankFacts& facts);
 
     const DescribeOptions& options_;
-    TemporaryFolder folder_;
+    ScratchFolder folder_{planning_folder()};
     DescribeJob job_;
     std::vector<DescribeAnswer> answers_;
     std::unordered_map<std::string, std::size_t> index_;  ///< of answers_, by stage

@@ -37,7 +37,7 @@ std::string with_dtype(lm::ConfigFile config, std::optional<lm::Dtype> dtype) {
     return config.text();
 }
 
-/// "models/./student/" as /home/me/models/student.
+/// Absolute, with neither "." nor a last slash.
 fs::path tidy(const fs::path& folder) {
     fs::path whole = fs::absolute(folder).lexically_normal();
     return whole.has_filename() ? whole : whole.parent_path();

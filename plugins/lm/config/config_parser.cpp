@@ -1,6 +1,7 @@
 #include "plugins/lm/config/config_parser.h"
 
 #include "engine/base/error.h"
+#include "engine/base/json_escape.h"
 #include "engine/base/text.h"
 
 #include <fmt/format.h>
@@ -247,38 +248,8 @@ private:
     }
 
     void escape(std::string& out) {
-        constexpr std::string_view kNames = "\"\\/bfnrt", kCharacters = "\"\\/\b\f\n\r\t";
-        char c = peek();
-        if (std::size_t i = kNames.find(c); c != '\0' && i != std::string_view::npos) {
-            ++at_;
-            out += kCharacters[i];
-            return;
-        }
-        char32_t unit = hex_unit();
-        if (unit >= 0xD800 && unit < 0xDC00 && text_.substr(at_).starts_with("\\u")) {
-            ++at_;
-            char32_t low = hex_unit();
-            if (low < 0xDC00 || low > 0xDFFF)
-                refuse("half of a surrogate pair");
-            unit = 0x10000 + ((unit - 0xD800) << 10) + (low - 0xDC00);
-        }
-        if (unit >= 0xD800 && unit <= 0xDFFF)
-            refuse("half of a surrogate pair");
-        append_utf8(out, unit);
-    }
-
-    char32_t hex_unit() {
-        if (peek() != 'u')
-            refuse("an unknown escape in a string");
-        ++at_;
-        std::uint32_t unit = 0;
-        std::string_view spelled = text_.substr(at_, 4);
-        auto [end, error] =
-            std::from_chars(spelled.data(), spelled.data() + spelled.size(), unit, 16);
-        if (error != std::errc() || end != spelled.data() + 4)
-            refuse("\\u needs four hexadecimal digits");
-        at_ += 4;
-        return unit;
+        if (std::string_view why = read_json_escape(text_, at_, out); !why.empty())
+            refuse(why);
     }
 
     std::string_view text_;

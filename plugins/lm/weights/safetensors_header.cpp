@@ -4,6 +4,7 @@
 #include "plugins/lm/weights/safetensors_header.h"
 
 #include "engine/base/error.h"
+#include "engine/base/json_escape.h"
 #include "engine/base/text.h"
 
 #include <fmt/format.h>
@@ -252,41 +253,8 @@ private:
     }
 
     void escape(std::string& out) {
-        static constexpr std::string_view kLetters = "\"\\/bfnrt", kMeanings = "\"\\/\b\f\n\r\t";
-        std::size_t found = at_ < text_.size() ? kLetters.find(text_[at_]) : std::string_view::npos;
-        if (found != std::string_view::npos) {
-            out.push_back(kMeanings[found]);
-            ++at_;
-            return;
-        }
-        if (peek() != 'u')
-            refuse("an unknown escape");
-        ++at_;
-        char32_t first = hex4();
-        if (first >= 0xd800 && first < 0xdc00 && text_.substr(at_).starts_with("\\u")) {
-            at_ += 2;
-            char32_t second = hex4();
-            if (second < 0xdc00 || second > 0xdfff)
-                refuse("half a surrogate pair");
-            first = 0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00);
-        } else if (first >= 0xd800 && first <= 0xdfff) {
-            refuse("half a surrogate pair");
-        }
-        append_utf8(out, first);
-    }
-
-    char32_t hex4() {
-        char32_t out = 0;
-        for (int i = 0; i < 4; ++i, ++at_) {
-            char c = peek();
-            if (c >= '0' && c <= '9')
-                out = out * 16 + static_cast<char32_t>(c - '0');
-            else if ((c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'))
-                out = out * 16 + static_cast<char32_t>((c | 32) - 'a' + 10);
-            else
-                refuse("expected four hex digits");
-        }
-        return out;
+        if (std::string_view why = read_json_escape(text_, at_, out); !why.empty())
+            refuse(why);
     }
 
     std::string_view text_;
