@@ -1,0 +1,176 @@
+#include "plugins/lm/parallel/comm.h"
+
+#include "engine/base/descriptor.h"
+#include "engine/base/error.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/zeros.h>
+#include <arpa/inet.h>
+#include <doctest/doctest.h>
+#include <sys/socket.h>
+
+#include <functional>
+#include <string>
+#include <thread>
+
+using namespace stillroom;
+using namespace std::chrono_literals;
+using lm::Comm;
+
+namespace {
+
+std::string free_place() {
+    Descriptor socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in place{};
+    place.sin_family = AF_INET;
+    place.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof place;
+    REQUIRE(bind(socket.get(), reinterpret_cast<sockaddr*>(&place), size) == 0);
+    REQUIRE(getsockname(socket.get(), reinterpret_cast<sockaddr*>(&place), &size) == 0);
+    return "127.0.0.1:" + std::to_string(ntohs(place.sin_port));
+}
+
+/// Each rank on a thread of its own, with a connection of its own. What one throws is its text.
+std::vector<std::string> on_ranks(int world,
+                                  std::chrono::milliseconds deadline,
+                                  const std::function<void(Comm)>& act) {
+    std::string place = free_place();
+    std::vector<std::string> thrown(static_cast<std::size_t>(world));
+    std::vector<std::thread> threads;
+    for (int rank = 0; rank < world; rank++)
+        threads.emplace_back([&, rank] {
+            try {
+                act(Comm::connect({.rank = rank, .world = world, .local = rank, .store = place},
+                                  deadline));
+            } catch (const Error& problem) {
+                thrown[static_cast<std::size_t>(rank)] =
+                    std::to_string(problem.exit_code()) + " " + problem.what();
+            }
+        });
+    for (std::thread& thread : threads)
+        thread.join();
+    return thrown;
+}
+
+bool contains(const std::string& text, const std::string& part) {
+    CAPTURE(text);
+    return text.find(part) != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("every collective does what it says among three ranks") {
+    at::Tensor sum[3], most[3], whole[3], part[3], told[3];
+    bool stop[3];
+    auto thrown = on_ranks(3, 20s, [&](Comm comm) {
+        int r = comm.rank();
+        sum[r] = at::full({4}, r + 1.0);
+        comm.sum(sum[r], "sum").wait();
+        most[r] = at::full({2}, r * 10.0);
+        comm.max(most[r], "most").wait();
+        whole[r] = at::zeros({6});
+        comm.gather(whole[r], at::full({2}, double(r)), "whole").wait();
+        part[r] = at::zeros({2});
+        comm.scatter_sum(part[r], at::arange(6, at::kFloat), "part").wait();
+        told[r] = at::full({1}, double(r));
+        comm.broadcast(told[r], 2, "told").wait();
+        stop[r] = comm.any(r == 1, "stop");
+        comm.barrier("end");
+    });
+    CHECK(thrown == std::vector<std::string>(3));
+    for (int r = 0; r < 3; r++) {
+        CHECK(sum[r].equal(at::full({4}, 6.0)));
+        CHECK(most[r].equal(at::full({2}, 20.0)));
+        CHECK(whole[r].sum().item<float>() == 6);
+        CHECK(whole[r][5].item<float>() == 2);
+        CHECK(part[r].equal(at::arange(2 * r, 2 * r + 2, at::kFloat) * 3));
+        CHECK(told[r].item<float>() == 2);
+        CHECK(stop[r]);
+    }
+}
+
+TEST_CASE("what is sent arrives in order while something else goes the other way") {
+    float got = 0;
+    auto thrown = on_ranks(2, 20s, [&](Comm comm) {
+        int other = 1 - comm.rank();
+        at::Tensor first = at::full({3}, 1.0), second = at::full({3}, 2.0), in = at::zeros({3});
+        lm::Pending one = comm.send(first, other, "one"), two = comm.send(second, other, "two");
+        comm.receive(in, other, "one").wait();
+        CHECK(in[0].item<float>() == 1);
+        comm.receive(in, other, "two").wait();
+        one.wait();
+        two.wait();
+        if (comm.rank() == 0)
+            got = in[0].item<float>();
+    });
+    CHECK(thrown == std::vector<std::string>(2));
+    CHECK(got == 2);
+}
+
+TEST_CASE("groups of a world of four do not hear each other") {
+    float row[4], column[4];
+    auto thrown = on_ranks(4, 20s, [&](Comm comm) {
+        int r = comm.rank();
+        Comm rows = comm.group(r < 2 ? std::vector{0, 1} : std::vector{2, 3}, "rows");
+        Comm columns = comm.group(r % 2 == 0 ? std::vector{0, 2} : std::vector{1, 3}, "columns");
+        CHECK(rows.rank() == r % 2);
+        CHECK(columns.size() == 2);
+        at::Tensor x = at::full({1}, double(r)), y = at::full({1}, double(r));
+        rows.sum(x, "x").wait();
+        columns.sum(y, "y").wait();
+        row[r] = x.item<float>();
+        column[r] = y.item<float>();
+        comm.barrier("end");
+    });
+    CHECK(thrown == std::vector<std::string>(4));
+    for (int r = 0; r < 4; r++) {
+        CHECK(row[r] == (r < 2 ? 1 : 5));
+        CHECK(column[r] == (r % 2 == 0 ? 2 : 4));
+    }
+}
+
+TEST_CASE("a rank that is gone is named by the others, with what they waited for") {
+    auto thrown = on_ranks(2, 20s, [&](Comm comm) {
+        comm.barrier("begin");
+        if (comm.rank() == 1)
+            return;
+        comm.sum(at::zeros({4}), "gradients").wait();
+    });
+    CHECK(contains(thrown[0], "7 rank 1 on "));
+    CHECK(contains(thrown[0], " is gone: sum 'gradients'"));
+}
+
+TEST_CASE("a rank that is late is told from one that is gone") {
+    auto thrown = on_ranks(2, 1500ms, [&](Comm comm) {
+        comm.barrier("begin");
+        if (comm.rank() == 1) {
+            std::this_thread::sleep_for(5s);
+            return;
+        }
+        comm.sum(at::zeros({4}), "gradients").wait();
+    });
+    CHECK(contains(thrown[0], "7 rank 1 on "));
+    CHECK(contains(thrown[0], " is at max 'begin': sum 'gradients'"));
+}
+
+TEST_CASE("ranks that nobody meets give up with the place's name") {
+    std::string text;
+    try {
+        Comm::connect({.rank = 1, .world = 2, .store = free_place()}, 500ms);
+    } catch (const Error& problem) {
+        text = problem.what();
+    }
+    CHECK(contains(text, "cannot meet at '127.0.0.1:"));
+}
+
+TEST_CASE("one rank alone needs nobody") {
+    Comm comm = Comm::connect({}, 1s);
+    at::Tensor x = at::full({2}, 3.0), whole = at::zeros({2});
+    comm.sum(x, "x").wait();
+    comm.gather(whole, x, "whole").wait();
+    CHECK(comm.size() == 1);
+    CHECK(whole.equal(x));
+    CHECK_FALSE(comm.any(false, "stop"));
+}
