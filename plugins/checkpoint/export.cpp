@@ -398,7 +398,7 @@ private:
     BadNumbers numbers_;
     std::optional<SelfCheck> checked_;
     std::vector<std::int64_t> ids_;
-    std::optional<StillroomLogitsDifference> logits_;
+    std::optional<LogitsDifference> logits_;
     std::vector<std::string> dropped_, base_;
     Inspection model_;
     bool copied_ = false;

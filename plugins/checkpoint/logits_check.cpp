@@ -4,7 +4,6 @@
 #include "engine/base/units.h"
 #include "plugins/checkpoint/philox.h"
 
-#include <dlfcn.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -17,29 +16,8 @@ namespace {
 
 constexpr std::size_t kIds = 32;
 
-/// checkpoint_logits.so beside the module that this code is in.
-fs::path module_path() {
-    Dl_info info{};
-    if (::dladdr(reinterpret_cast<const void*>(&check_ids), &info) == 0 || !info.dli_fname)
-        return {};
-    return fs::path(info.dli_fname).parent_path() / "checkpoint_logits.so";
-}
-
-/// Null, with why: it stays open, for LibTorch registers into the process.
-StillroomCompareLogits open_module(std::string& why) {
-    fs::path path = module_path();
-    std::error_code ignored;
-    if (!fs::exists(path, ignored)) {
-        why = "this build is without LibTorch";
-        return nullptr;
-    }
-    void* module = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-    void* symbol = module ? ::dlsym(module, kCompareLogitsSymbol) : nullptr;
-    if (!symbol) {
-        const char* said = ::dlerror();
-        why = fmt::format("{} cannot be opened: {}", path.string(), said ? said : "no symbol");
-    }
-    return reinterpret_cast<StillroomCompareLogits>(symbol);
+auto* comparison() {
+    return STILLROOM_SECOND_HALF("checkpoint_compute", stillroom_checkpoint_compare_logits);
 }
 
 std::uint64_t available_memory() {
@@ -66,9 +44,11 @@ std::vector<std::int64_t> check_ids(std::int64_t vocab) {
 }
 
 std::string why_no_logits(std::uint64_t needed) {
-    std::string why;
-    if (!open_module(why))
-        return why;
+    try {
+        comparison();
+    } catch (const Error& error) {
+        return error.what();
+    }
     std::uint64_t available = available_memory();
     if (available > 0 && needed > available / 2)
         return fmt::format(
@@ -76,22 +56,17 @@ std::string why_no_logits(std::uint64_t needed) {
     return {};
 }
 
-StillroomLogitsDifference compare_logits(const fs::path& folder,
-                                         const fs::path& other,
-                                         const std::vector<std::int64_t>& ids,
-                                         int threads) {
-    std::string why;
-    StillroomCompareLogits compare = open_module(why);
-    if (!compare)
-        throw Error({}, fmt::format("logits cannot be compared: {}", why))
-            .key("check")
-            .hint("check=tensors compares every tensor and needs no LibTorch")
-            .exit_code(kExitResource);
-    StillroomLogitsDifference out;
-    compare(folder.c_str(), other.c_str(), ids.data(), ids.size(), threads, &out);
-    if (out.exit_code != 0)
-        throw Error({}, out.message).exit_code(out.exit_code);
+LogitsDifference compare_logits(const fs::path& folder,
+                                const fs::path& other,
+                                const std::vector<std::int64_t>& ids,
+                                int threads) try {
+    LogitsDifference out;
+    comparison()(folder, other, ids, threads, out);
     return out;
+} catch (Error& error) {
+    if (error.exit_code() == kExitResource)
+        error.key("check").hint("check=tensors compares every tensor and needs no LibTorch");
+    throw;
 }
 
 }  // namespace stillroom::checkpoint

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "plugins/checkpoint/logits_module.h"
+#include "plugins/checkpoint/compute.h"
 #include "plugins/lm/config/model_config.h"
 
 #include <cstdint>
@@ -19,9 +19,9 @@ std::vector<std::int64_t> check_ids(std::int64_t vocab);
 std::string why_no_logits(std::uint64_t needed);
 
 /// Throws Error with the module's exit code and message.
-StillroomLogitsDifference compare_logits(const std::filesystem::path& folder,
-                                         const std::filesystem::path& other,
-                                         const std::vector<std::int64_t>& ids,
-                                         int threads);
+LogitsDifference compare_logits(const std::filesystem::path& folder,
+                                const std::filesystem::path& other,
+                                const std::vector<std::int64_t>& ids,
+                                int threads);
 
 }  // namespace stillroom::checkpoint

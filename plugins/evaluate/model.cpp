@@ -1,10 +1,7 @@
 #include "plugins/evaluate/model.h"
 
 #include "engine/base/durable.h"
-#include "plugins/lm/config/config_file.h"
 #include "plugins/lm/modules/device.h"
-#include "plugins/lm/weights/counts.h"
-#include "plugins/lm/weights/weight_table.h"
 
 #include <ATen/Parallel.h>
 
@@ -52,25 +49,6 @@ Model load_model(RunContext& context, std::string_view dtype) {
     model.loaded = lm::load_decoder(
         context.input("model"), device, lm::compute_type(spelled(model.dtype), device));
     return model;
-}
-
-std::optional<lm::ModelConfig> config_of(const StageContext& context) {
-    fs::path file = context.input("model") / "config.json";
-    std::error_code ignored;
-    if (!fs::exists(file, ignored))
-        return std::nullopt;
-    return lm::ConfigFile::read(file).model();
-}
-
-Cost cost_of(const lm::ModelConfig& config, double tokens, std::string_view dtype) {
-    lm::Counts counts = lm::count(lm::weight_table(config));
-    auto matrices = static_cast<double>(counts.active);
-    Cost cost;
-    cost.parameters = static_cast<std::uint64_t>(counts.total);
-    cost.flops = 2 * matrices * tokens;
-    std::uint64_t each = dtype == "bf16" || dtype == "fp16" ? 2 : 4;
-    cost.memory_bytes = static_cast<std::uint64_t>(counts.total) * each;
-    return cost;
 }
 
 void write_report(const fs::path& folder, const std::string& json, const std::string& text) {

@@ -1,10 +1,8 @@
 #pragma once
 
 #include "engine/plugin/stage.h"
-#include "plugins/lm/config/model_config.h"
 #include "plugins/lm/modules/load.h"
 
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -20,12 +18,6 @@ struct Model {
 };
 
 Model load_model(RunContext& context, std::string_view dtype);
-
-/// What config.json says of the port's model, where it is known before anything runs.
-std::optional<lm::ModelConfig> config_of(const StageContext& context);
-
-/// What it costs to run so many tokens through the model.
-Cost cost_of(const lm::ModelConfig& config, double tokens, std::string_view dtype);
 
 /// Thrown out of a loop when the engine asks the stage to stop: run() then returns.
 struct Stopped {};

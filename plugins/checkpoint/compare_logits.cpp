@@ -1,30 +1,23 @@
-// checkpoint_logits.so: see logits_module.h.
-
-#include "plugins/checkpoint/logits_module.h"
-
-#include "engine/base/api.h"
 #include "engine/base/error.h"
+#include "plugins/checkpoint/compute.h"
 #include "plugins/lm/modules/batch.h"
 #include "plugins/lm/modules/decoder.h"
 #include "plugins/lm/modules/load.h"
 
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
-#include <ATen/ops/from_blob.h>
+#include <ATen/ops/tensor.h>
 #include <c10/core/InferenceMode.h>
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
-#include <exception>
 #include <vector>
 
+namespace stillroom::checkpoint {
 namespace {
 
-using namespace stillroom;
-
 /// One model's at a time: two never share the memory.
-at::Tensor logits_of(const char* folder, const at::Tensor& ids) {
+at::Tensor logits_of(const std::filesystem::path& folder, const at::Tensor& ids) {
     lm::Loaded loaded = lm::load_decoder(folder, at::kCPU, at::kFloat);
     lm::Batch batch = lm::batch_of_rows(ids);
     at::Tensor out = lm::logits(loaded.decoder, lm::hidden_states(loaded.decoder, batch));
@@ -32,7 +25,7 @@ at::Tensor logits_of(const char* folder, const at::Tensor& ids) {
     return out.to(at::kFloat).contiguous();
 }
 
-void compare(const at::Tensor& one, const at::Tensor& other, StillroomLogitsDifference& out) {
+void compare(const at::Tensor& one, const at::Tensor& other, LogitsDifference& out) {
     if (one.sizes() != other.sizes())
         throw Error({}, "the models' logits have unequal shapes").exit_code(kExitIntegrity);
     const auto vocab = static_cast<std::size_t>(one.size(-1));
@@ -60,30 +53,18 @@ void compare(const at::Tensor& one, const at::Tensor& other, StillroomLogitsDiff
         out.cosine = dot / std::sqrt(norm_a * norm_b);
 }
 
-void fail(StillroomLogitsDifference& out, int code, const char* message) {
-    out.exit_code = code;
-    std::snprintf(out.message, sizeof out.message, "%s", message);
-}
-
 }  // namespace
 
-extern "C" STILLROOM_API void stillroom_compare_logits(const char* folder,
-                                                       const char* other,
-                                                       const std::int64_t* ids,
-                                                       std::size_t count,
-                                                       int threads,
-                                                       StillroomLogitsDifference* out) {
-    try {
-        c10::InferenceMode no_gradients;
-        at::set_num_threads(threads);
-        std::vector<std::int64_t> kept(ids, ids + count);
-        at::Tensor text = at::from_blob(
-            kept.data(), {1, static_cast<std::int64_t>(count)}, at::TensorOptions(at::kLong));
-        at::Tensor first = logits_of(folder, text);
-        compare(first, logits_of(other, text), *out);
-    } catch (const Error& error) {
-        fail(*out, error.exit_code() == 0 ? kExitStageFailed : error.exit_code(), error.what());
-    } catch (const std::exception& error) {
-        fail(*out, kExitStageFailed, error.what());
-    }
+void stillroom_checkpoint_compare_logits(const std::filesystem::path& folder,
+                                         const std::filesystem::path& other,
+                                         const std::vector<std::int64_t>& ids,
+                                         int threads,
+                                         LogitsDifference& out) {
+    c10::InferenceMode no_gradients;
+    at::set_num_threads(threads);
+    at::Tensor text = at::tensor(ids, at::kLong).unsqueeze(0);
+    at::Tensor first = logits_of(folder, text);
+    compare(first, logits_of(other, text), out);
 }
+
+}  // namespace stillroom::checkpoint
