@@ -40,6 +40,9 @@ public:
         return last_token(sequence) - first_token(sequence);
     }
 
+    /// Running sums of the lengths, one for each sequence.
+    std::span<const std::int64_t> ends() const { return ends_; }
+
     /// The sequences of a document: [bounds[i], bounds[i + 1]).
     std::span<const std::int64_t> document_bounds() const { return bounds_; }
 
