@@ -1,41 +1,14 @@
 #include "plugins/lm/data/rows.h"
 
 #include "engine/base/error.h"
-#include "plugins/lm/data/indexed_writer.h"
-#include "tests/engine/temporary_folder.h"
+#include "tests/plugins/lm/data/dataset_of.h"
 
 #include <doctest/doctest.h>
-
-#include <numeric>
 
 namespace stillroom::lm {
 namespace {
 
 using Tokens = std::vector<std::int32_t>;
-
-/// A part whose tokens count up from `first`, in documents of these lengths.
-DatasetPart part_of(const TemporaryFolder& folder,
-                    const std::string& name,
-                    std::uint32_t first,
-                    const std::vector<std::size_t>& lengths,
-                    std::optional<double> weight = {}) {
-    IndexedWriter writer(folder / name, TokenType::u16);
-    for (std::size_t length : lengths) {
-        std::vector<std::uint32_t> ids(length);
-        std::iota(ids.begin(), ids.end(), first);
-        first += static_cast<std::uint32_t>(length);
-        writer.add_document(ids);
-    }
-    writer.close();
-    return {name, "", weight, Count::exactly(writer.documents()), Count::exactly(writer.tokens())};
-}
-
-DatasetInfo info_of(std::vector<DatasetPart> parts) {
-    DatasetInfo info;
-    info.parts = std::move(parts);
-    info.vocabulary = 1000;
-    return info;
-}
 
 Rows open(const TemporaryFolder& folder, const DatasetInfo& info, bool short_last = true) {
     write_dataset_info(folder.path(), info);
