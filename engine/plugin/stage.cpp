@@ -18,6 +18,10 @@ std::string RunContext::recipe() const {
     return "[]";
 }
 
+std::filesystem::path RunContext::tensorboard() const {
+    return {};
+}
+
 void Stage::describe(DescribeContext&) const {}
 
 }  // namespace stillroom

@@ -17,8 +17,9 @@ namespace stillroom {
 struct Rank {
     int rank = 0;
     int world = 1;
-    int local = 0;      ///< among those on this host
-    std::string store;  ///< HOST:PORT of the rendezvous; empty: alone
+    int local = 0;         ///< among those on this host
+    std::string store;     ///< HOST:PORT of the rendezvous; empty: alone
+    double timeout = 600;  ///< seconds that ranks wait for each other
 };
 
 /// What work costs, where it is known. Nothing is unknown, not zero.
@@ -108,6 +109,10 @@ public:
     /// stages that it stands on, in the order of the run, as JSON: a list of {"name", "use",
     /// "inputs": [names of stages], "settings": {those that somebody wrote}}.
     virtual std::string recipe() const;
+
+    /// Where a stage that trains leaves TensorBoard's files, of the run and not of the result; not
+    /// there yet, and empty where there is no run.
+    virtual std::filesystem::path tensorboard() const;
 };
 
 /// One node of a pipeline. The constructor takes checked settings and touches nothing else.

@@ -31,6 +31,7 @@ std::string job_text(const Job& job) {
         out.text(name, folder.native());
     out.end_object();
     out.text("work", job.work.native());
+    out.text("tensorboard", job.tensorboard.native());
     out.text("records", job.records.native());
     out.text("cancel", job.cancel.native());
     out.text("alive", job.alive.native());
@@ -69,6 +70,7 @@ Job read_job(const fs::path& file) {
     }
     job.outputs = fields.texts<fs::path>("outputs");
     job.work = fields.text("work");
+    job.tensorboard = fields.text("tensorboard");
     job.records = fields.text("records");
     job.cancel = fields.text("cancel");
     job.alive = fields.text("alive");

@@ -24,6 +24,7 @@ struct Job {
     std::map<std::string, std::vector<std::filesystem::path>> inputs;  ///< by port
     std::map<std::string, std::filesystem::path> outputs;              ///< by name
     std::filesystem::path work;
+    std::filesystem::path tensorboard;
     std::filesystem::path records;  ///< folder of rank-0000.log, rank-0001.log, ...
     std::filesystem::path cancel;   ///< a file whose appearance asks to stop at a safe point
     std::filesystem::path alive;    ///< a file whose content the engine changes with every beat

@@ -46,6 +46,7 @@ public:
                 const std::string& digest) override;
     void gate(std::string_view message) override;
     std::string recipe() const override { return job_.recipe; }
+    std::filesystem::path tensorboard() const override { return job_.tensorboard; }
 
     /// True if the stage was told to stop: what it returned from is not its end.
     bool was_cancelled() const { return told_; }

@@ -277,6 +277,10 @@ fs::path RunFolder::logs(std::string_view stage) const {
     return path_ / "logs" / stage;
 }
 
+fs::path RunFolder::tensorboard(std::string_view stage) const {
+    return path_ / "tb" / stage;
+}
+
 fs::path RunFolder::stage(std::string_view stage) const {
     return path_ / "stages" / stage;
 }

@@ -57,6 +57,7 @@ public:
     void ask_again(RunRequest request);
 
     std::filesystem::path logs(std::string_view stage) const;
+    std::filesystem::path tensorboard(std::string_view stage) const;
     std::filesystem::path stage(std::string_view stage) const;
     std::filesystem::path alive() const { return path_ / "alive"; }
     std::filesystem::path cancel() const { return path_ / "cancel"; }

@@ -190,6 +190,7 @@ std::optional<Job> StoreDesk::begin(const PlannedJob& job,
         out.outputs[output.name] = folder;
     }
     out.work = work->state();
+    out.tensorboard = run_.tensorboard(stage.name);
     out.records = run_.logs(stage.name);
     make_folders(out.records);
     out.cancel = run_.cancel();

@@ -151,8 +151,12 @@ void Worker::say_start() {
 
 void Worker::run_stage(Faults& faults) {
     Decisions decisions(job_.work, ranks_.rank, job_.threads, job_.timeout);
-    WorkerContext context(
-        job_, {ranks_.rank, ranks_.world, ranks_.local, ranks_.store}, records_, decisions, faults);
+    Rank rank{.rank = ranks_.rank,
+              .world = ranks_.world,
+              .local = ranks_.local,
+              .store = ranks_.store,
+              .timeout = job_.timeout};
+    WorkerContext context(job_, std::move(rank), records_, decisions, faults);
     if (std::string difference = decisions.compare(machine_class()); !difference.empty())
         context.log(LogLevel::warning, difference);
     Plugins plugins(job_.plugins);

@@ -32,6 +32,7 @@ Job full() {
     job.inputs["parts"] = {"/store/1", "/store/2"};
     job.outputs["model"] = "/store/work/k/outputs/model";
     job.work = "/store/work/k/work";
+    job.tensorboard = "/runs/é/tb";
     job.records = "/runs/é/logs";
     job.cancel = "/runs/cancel";
     job.alive = "/runs/alive";
@@ -68,6 +69,7 @@ TEST_CASE("a job reads back as it was written") {
     CHECK(back.settings->get("rate")->kind == Kind::number);
     CHECK(back.inputs == job.inputs);
     CHECK(back.outputs == job.outputs);
+    CHECK(back.tensorboard == job.tensorboard);
     CHECK(back.environment == job.environment);
     CHECK(job_text(back) == job_text(job));
 }
