@@ -55,6 +55,13 @@ at::Tensor attend_rows(const at::Tensor& q_THK,
     return attend(rows(q_THK), rows(k_TGK), rows(v_TGK), how);
 }
 
+/// [.., outer · inner, ..] to [.., inner · outer, ..] of the heads.
+at::Tensor regrouped(const at::Tensor& x_THK, std::int64_t outer) {
+    return x_THK.view({x_THK.size(0), outer, -1, x_THK.size(2)})
+        .transpose(1, 2)
+        .reshape(x_THK.sizes());
+}
+
 }  // namespace
 
 at::Tensor attention(const at::Tensor& x_TD,
@@ -70,12 +77,17 @@ at::Tensor attention(const at::Tensor& x_TD,
     }
     q_THK = rotate(q_THK, pass.turns);
     k_TGK = rotate(k_TGK, pass.turns);
+    const bool regroup = weights.heads_by_rank && pass.shape.kv_heads > 1;
+    if (regroup)
+        q_THK = regrouped(q_THK, pass.shape.heads / pass.shape.kv_heads);
 
     Attending how{
         .scale = model.attention_scale, .window = pass.shape.window, .cap = model.attention_cap};
     at::Tensor out = pass.batch.caches.empty() && pass.batch.even()
                          ? attend_rows(q_THK, k_TGK, v_TGK, pass.batch.lengths.front(), how)
                          : attend_each(q_THK, k_TGK, v_TGK, pass, how);
+    if (regroup)
+        out = regrouped(out.reshape({x_TD.size(0), pass.shape.heads, -1}), pass.shape.kv_heads);
     at::Tensor heads_TN = out.reshape({x_TD.size(0), -1});
     if (pass.see_heads)
         pass.see_heads(heads_TN);

@@ -15,6 +15,9 @@ namespace stillroom::lm {
 struct AttentionWeights {
     Linear q_proj, k_proj, v_proj, o_proj;
     at::Tensor q_norm, k_norm;  ///< undefined where heads are not normed
+    /// Head i reads key head i % G, as in a leading slice of heads that are sorted by rank in their
+    /// groups; else i / (H / G), as in a checkpoint.
+    bool heads_by_rank = false;
 };
 
 /// What one attention takes beside its input and its weights.
