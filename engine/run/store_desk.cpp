@@ -426,7 +426,9 @@ Made StoreDesk::publish(const PlannedJob& job,
         stored.type = output.type;
         manifest.outputs.push_back(std::move(stored));
     }
-    Manifest published = store_.publish(work, std::move(manifest), heard.hashed, planned.replace);
+    // What names outside files may name them elsewhere than an entry of the same content did.
+    bool replace = planned.replace || !binding.reads.empty();
+    Manifest published = store_.publish(work, std::move(manifest), heard.hashed, replace);
     made.key = published.key;
     if (!binding.reads.empty()) {
         binding.key = published.key;

@@ -1,0 +1,30 @@
+#pragma once
+
+#include "plugins/lm/data/dataset_folder.h"
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace stillroom::data {
+
+/// A dataset that a blend is made of.
+struct BlendInput {
+    lm::DatasetInfo info;
+    std::filesystem::path folder;  ///< that its relative prefixes belong to
+};
+
+/// All parts of all inputs, by their weights. An input of several parts shares its weight out: by
+/// their own weights, else by their tokens. Without `weights`: by size, one pass each, unless an
+/// input has weights of its own; then each input weighs as many tokens as it has. Prefixes become
+/// absolute. Throws Error (exit 3) where the inputs are of different tokenizers.
+lm::DatasetInfo blend(const std::vector<BlendInput>& inputs, const std::vector<double>& weights);
+
+/// Prefixes below another entry of the store as seen from `output`, so that they do not depend on
+/// where the store is.
+void make_relative(lm::DatasetInfo& info, const std::filesystem::path& output);
+
+/// What Megatron's --data-args-path takes; empty: a prefix holds a blank, which it cannot say.
+std::string blend_text_of(const lm::DatasetInfo& info);
+
+}  // namespace stillroom::data
