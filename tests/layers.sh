@@ -9,7 +9,7 @@ broken_layers() {
     (cd "$1" && find engine plugins -name '*.h' -o -name '*.cpp' -o -name '*.cu' | sort | xargs grep -H '^ *# *include') | awk '
     BEGIN {
         split("base plugin document schema recipe store plan run cli", row); for (i in row) engine[row[i]] = i
-        split("hub config weights tokenizer modules parallel data train", row); for (i in row) lm[row[i]] = i
+        split("hub config weights tokenizer modules parallel data tasks train", row); for (i in row) lm[row[i]] = i
         lm["kernels"] = 0  # seen by all, sees itself
         split("hub config weights tokenizer data kernels", row); for (i in row) torch_free[row[i]] = 1
     }

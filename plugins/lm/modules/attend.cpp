@@ -21,6 +21,7 @@ namespace {
 // Queries are taken in blocks wherever a mask is needed: a block's mask is small, and a window's
 // block need not meet the keys before it.
 constexpr std::int64_t kMaskedQueries = 512;
+constexpr std::int64_t kFewestOnCpu = 32;  // queries that are worth a block of our own
 constexpr std::int64_t kScores = 1 << 24;  // of one block that computes its own softmax
 
 struct Block {
@@ -100,8 +101,15 @@ at::Tensor attend(const at::Tensor& q_BQHK,
                   const at::Tensor& k_BSGK,
                   const at::Tensor& v_BSGK,
                   const Attending& how) {
-    if (can_attend_on_cpu(q_BQHK, k_BSGK, v_BSGK, how))
-        return attend_on_cpu(q_BQHK, k_BSGK, v_BSGK, how);
+    if (q_BQHK.size(1) >= kFewestOnCpu && q_BQHK.is_cpu()) {
+        std::vector<Seen> seen;
+        for (std::int64_t row = 0; row < q_BQHK.size(0); row++)
+            seen.push_back({{k_BSGK.select(0, row), v_BSGK.select(0, row)}});
+        std::vector<std::int64_t> lengths(seen.size(), q_BQHK.size(1));
+        at::Tensor q_THK = q_BQHK.flatten(0, 1);
+        if (can_attend_on_cpu(q_THK, lengths, seen, how))
+            return attend_on_cpu(q_THK, lengths, seen, how).view(q_BQHK.sizes());
+    }
     std::int64_t queries = q_BQHK.size(1), keys = k_BSGK.size(1), first = keys - queries;
     bool windowed = how.window && *how.window < keys;
     std::int64_t size = queries_a_block(q_BQHK, keys, windowed, how);

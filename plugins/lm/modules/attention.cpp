@@ -1,9 +1,8 @@
 #include "plugins/lm/modules/attention.h"
 
 #include "plugins/lm/modules/attend.h"
+#include "plugins/lm/modules/attend_each.h"
 #include "plugins/lm/modules/norm.h"
-
-#include <ATen/ops/cat.h>
 
 namespace stillroom::lm {
 namespace {
@@ -13,36 +12,25 @@ at::Tensor heads_of(const at::Tensor& x_TD, const Linear& proj, std::int64_t hea
     return x.view({x.size(0), heads, -1});
 }
 
-/// One sequence's keys and values with those of its cache before them.
-KvCache::Kept with_cached(const at::Tensor& k_TGK,
-                          const at::Tensor& v_TGK,
-                          const AttentionPass& pass,
-                          std::size_t sequence) {
-    if (pass.batch.caches.empty())
-        return {k_TGK, v_TGK};
-    return pass.batch.caches[sequence]->append(pass.layer, k_TGK, v_TGK);
-}
-
-/// Each sequence by itself: no other can reach it.
-at::Tensor attend_each(const at::Tensor& q_THK,
-                       const at::Tensor& k_TGK,
-                       const at::Tensor& v_TGK,
-                       const AttentionPass& pass,
-                       const Attending& how) {
-    std::vector<at::Tensor> pieces;
+/// What each sequence sees, in the order of its text: what it goes on from, then its own.
+std::vector<Seen> seen_by_each(const at::Tensor& k_TGK,
+                               const at::Tensor& v_TGK,
+                               const AttentionPass& pass) {
+    const Batch& batch = pass.batch;
+    std::vector<Seen> seen(batch.lengths.size());
     std::int64_t begin = 0;
-    for (std::size_t sequence = 0; sequence < pass.batch.lengths.size(); sequence++) {
-        std::int64_t length = pass.batch.lengths[sequence];
-        auto part = [&](const at::Tensor& x) { return x.narrow(0, begin, length); };
-        KvCache::Kept kept = with_cached(part(k_TGK), part(v_TGK), pass, sequence);
-        pieces.push_back(attend(part(q_THK).unsqueeze(0),
-                                kept.keys_SGK.unsqueeze(0),
-                                kept.values_SGK.unsqueeze(0),
-                                how)
-                             .squeeze(0));
+    for (std::size_t i = 0; i < seen.size(); i++) {
+        std::int64_t length = batch.lengths[i];
+        KvCache::Kept own{k_TGK.narrow(0, begin, length), v_TGK.narrow(0, begin, length)};
+        if (KvCache* cache = batch.cache(i))
+            own = cache->append(pass.layer, own.keys_SGK, own.values_SGK);
+        if (!batch.after.empty() && batch.after[i] >= 0)
+            seen[i] = seen[static_cast<std::size_t>(batch.after[i])];
+        if (own.keys_SGK.size(0) > 0)
+            seen[i].push_back(std::move(own));
         begin += length;
     }
-    return pieces.size() == 1 ? pieces.front() : at::cat(pieces, 0);
+    return seen;
 }
 
 /// All sequences at once: they have one length and no past.
@@ -83,9 +71,10 @@ at::Tensor attention(const at::Tensor& x_TD,
 
     Attending how{
         .scale = model.attention_scale, .window = pass.shape.window, .cap = model.attention_cap};
-    at::Tensor out = pass.batch.caches.empty() && pass.batch.even()
-                         ? attend_rows(q_THK, k_TGK, v_TGK, pass.batch.lengths.front(), how)
-                         : attend_each(q_THK, k_TGK, v_TGK, pass, how);
+    at::Tensor out =
+        pass.batch.plain_rows()
+            ? attend_rows(q_THK, k_TGK, v_TGK, pass.batch.lengths.front(), how)
+            : attend_each(q_THK, pass.batch.lengths, seen_by_each(k_TGK, v_TGK, pass), how);
     if (regroup)
         out = regrouped(out.reshape({x_TD.size(0), pass.shape.heads, -1}), pass.shape.kv_heads);
     at::Tensor heads_TN = out.reshape({x_TD.size(0), -1});

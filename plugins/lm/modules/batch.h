@@ -14,18 +14,24 @@ namespace stillroom::lm {
 /// Tokens of several sequences, one behind another. No block ever sees a padding token: padding is
 /// taken out here, once, and put back into the result where it is wanted. So neither padding nor
 /// its neighbours can change what a sequence computes. A sequence's positions start at 0, or where
-/// its cache ends.
+/// its cache or the sequence before it ends.
 struct Batch {
     at::Tensor ids_T;                   ///< int64, on the CPU
     std::vector<std::int64_t> lengths;  ///< new tokens of each sequence; their sum is T
-    std::vector<KvCache*> caches;       ///< none, or one for each sequence
+    std::vector<KvCache*> caches = {};  ///< none, or one for each sequence; null: it has none
+    /// None, or for each sequence the earlier one of this batch that it goes on from, as if that
+    /// one's text were its own beginning; -1: none. So texts share what they begin with. Who has a
+    /// cache goes on from none.
+    std::vector<std::int64_t> after = {};
 
-    /// Position of the first new token of a sequence.
-    std::int64_t start(std::size_t sequence) const {
-        return caches.empty() ? 0 : caches[sequence]->length();
+    KvCache* cache(std::size_t sequence) const {
+        return caches.empty() ? nullptr : caches[sequence];
     }
-    /// All sequences have one length: blocks may see [B, T/B, ...].
-    bool even() const;
+    /// Position of the first new token of a sequence.
+    std::int64_t start(std::size_t sequence) const;
+
+    /// Sequences of one length that begin here: blocks may see [B, T/B, ...].
+    bool plain_rows() const;
 };
 
 STILLROOM_API Batch batch_of_rows(const at::Tensor& ids_BT);

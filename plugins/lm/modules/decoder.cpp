@@ -135,7 +135,8 @@ at::Tensor hidden_states(const Decoder& decoder, const Batch& batch, const Watch
     at::Tensor x_TD =
         run_layers(decoder, embed(decoder, batch), batch, 0, decoder.layers.size(), watch);
     for (std::size_t i = 0; i < batch.caches.size(); i++)
-        batch.caches[i]->advance(batch.lengths[i]);
+        if (batch.caches[i])
+            batch.caches[i]->advance(batch.lengths[i]);
     return normed(x_TD, decoder.norm, decoder.config);
 }
 

@@ -56,7 +56,7 @@ bool bends_by_length(const Rope& rope, std::int64_t length) {
 }
 
 Turns turns_of(const Rope& rope, const Batch& batch, const at::TensorOptions& options) {
-    bool one_start = batch.even() && batch.caches.empty();
+    bool one_start = batch.plain_rows();
     std::vector<at::Tensor> cos, sin;
     Turns turns;
     for (std::size_t i = 0; i < batch.lengths.size(); i++) {
@@ -70,7 +70,7 @@ Turns turns_of(const Rope& rope, const Batch& batch, const at::TensorOptions& op
             throw Error(
                 {},
                 fmt::format("a text of {} tokens bends all angles of this model, which knows "
-                            "{}: it cannot go on from a cache",
+                            "{}: it cannot go on from what was computed before",
                             end,
                             rope.original_length));
         Turns part = turns_at(rope, begin, end, options);

@@ -137,7 +137,7 @@ TEST_CASE("a text that bends all angles cannot go on from a cache") {
     go_on(10, 16);
     CHECK_THROWS_WITH_AS(go_on(16, 17),
                          "a text of 17 tokens bends all angles of this model, which knows 16: it "
-                         "cannot go on from a cache",
+                         "cannot go on from what was computed before",
                          Error);
 }
 
