@@ -202,6 +202,30 @@ int bytes_of(TokenType type) {
     return 8;
 }
 
+IndexSummary summarize_index(const fs::path& prefix) {
+    fs::path index = with_suffix(prefix, ".idx");
+    MappedFile file = MappedFile::open(index);
+    Cursor cursor(file);
+    Header header = read_header(cursor, index);
+    MappedFile bin = MappedFile::open(with_suffix(prefix, ".bin"));
+    auto each = static_cast<std::uint64_t>(bytes_of(header.type));
+    if (bin.size() % each != 0)
+        refuse(bin.path(), fmt::format("{} bytes are no whole tokens of {}", bin.size(), each));
+    constexpr std::uint64_t kASequence = sizeof(std::int32_t) + sizeof(std::int64_t);
+    if (header.bounds == 0 || header.sequences > cursor.left() / kASequence ||
+        header.bounds > (cursor.left() - header.sequences * kASequence) / sizeof(std::int64_t))
+        refuse(index,
+               fmt::format("{} bytes are no index of {} sequences and {} documents",
+                           file.size(),
+                           header.sequences,
+                           header.bounds - 1),
+               "it was cut; copy it again");
+    return {header.type,
+            static_cast<std::int64_t>(header.sequences),
+            static_cast<std::int64_t>(header.bounds) - 1,
+            static_cast<std::int64_t>(bin.size() / each)};
+}
+
 IndexedDataset IndexedDataset::open(const fs::path& prefix) {
     fs::path index = with_suffix(prefix, ".idx");
     MappedFile file = MappedFile::open(index);

@@ -15,6 +15,16 @@ enum class TokenType : std::uint8_t { u8 = 1, i8, i16, i32, i64, f64, f32, u16 }
 
 int bytes_of(TokenType type);
 
+/// What the first bytes of an index say.
+struct IndexSummary {
+    TokenType type = TokenType::i32;
+    std::int64_t sequences = 0, documents = 0, tokens = 0;
+};
+
+/// Without reading the index, which may be long. `prefix` as below. Throws Error (exit 3) where the
+/// two files cannot belong together.
+STILLROOM_API IndexSummary summarize_index(const std::filesystem::path& prefix);
+
 /// A pair of files in Megatron's format, PREFIX.bin and PREFIX.idx: sequences of token ids, which
 /// make documents. Opening it reads the index, which must agree with itself and with the size of
 /// the `.bin`; tokens are read when they are asked for.
