@@ -163,6 +163,8 @@ DatasetInfo read_dataset_info(const fs::path& folder) {
         }
         for (const Json& name : root.at("source").list())
             info.source.push_back(name.string());
+        if (const Json* skipped = root.find("skipped"))
+            info.skipped = skipped->integer();
     } catch (Error& error) {
         error.note({}, fmt::format("in {}", file.string())).exit_code(kExitBadInput);
         throw;
@@ -204,6 +206,10 @@ void write_dataset_info(const fs::path& folder, const DatasetInfo& info) {
     for (const std::string& name : info.source)
         out.string(name);
     out.end_array();
+    if (info.skipped > 0) {
+        out.key("skipped");
+        out.integer(info.skipped);
+    }
     out.end_object();
     write_record_file(folder / kName, out.take() + "\n");
 }

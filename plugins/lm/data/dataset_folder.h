@@ -42,13 +42,15 @@ struct DatasetPart {
 ///      "keys": ["text"],                         "" where it is not known
 ///      "documents": [120], "tokens": [34567],    or {"least": 100, "most": 200}; no "most": open
 ///      "tokenizer": SHA-256, "vocabulary": 49152, "eod": 0,    each only where it is known
-///      "source": ["wiki.jsonl"]}                 names, for people
+///      "source": ["wiki.jsonl"],                 names, for people
+///      "skipped": 3}                             rows that were left out; only if there were some
 struct DatasetInfo {
     std::vector<DatasetPart> parts;
     std::string tokenizer;                   ///< vocabulary_digest(); empty: not known
     std::optional<std::int64_t> vocabulary;  ///< ids are below it
     std::optional<std::uint32_t> eod;        ///< ends a document, where one was put there
     std::vector<std::string> source;
+    std::int64_t skipped = 0;  ///< rows of the source that were none and were left out
 
     bool weighted() const { return !parts.empty() && parts.front().weight.has_value(); }
     Count documents() const;

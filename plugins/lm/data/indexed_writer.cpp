@@ -180,28 +180,35 @@ void IndexedWriter::close() {
     write_index();
 }
 
+void write_index(FileSink& sink,
+                 TokenType type,
+                 std::span<const std::int32_t> lengths,
+                 std::span<const std::int64_t> bounds) {
+    Numbers out(sink);
+    std::size_t documents = bounds.empty() ? lengths.size() : bounds.size() - 1;
+    out.bytes(kMagic, sizeof kMagic);
+    out.one(kVersion);
+    out.one(static_cast<std::uint8_t>(type));
+    out.one(static_cast<std::uint64_t>(lengths.size()));
+    out.one(static_cast<std::uint64_t>(documents + 1));
+    for (std::int32_t length : lengths)
+        out.one(length);
+    std::int64_t at = 0;
+    for (std::int32_t length : lengths) {
+        out.one(at);
+        at += std::int64_t{length} * bytes_of(type);
+    }
+    for (std::size_t i = 0; i <= documents; ++i)
+        out.one(bounds.empty() ? static_cast<std::int64_t>(i) : bounds[i]);
+    out.flush();
+}
+
 void IndexedWriter::write_index() {
     fs::path index = with_ending(prefix_, ".idx");
     fs::path passing = with_ending(index, ".tmp");
     // A stage's output has its name as a whole.
     std::unique_ptr<FileSink> sink = make_(context_, context_ ? index : passing, index);
-    Numbers out(*sink);
-    std::int64_t documents = this->documents();
-    out.bytes(kMagic, sizeof kMagic);
-    out.one(kVersion);
-    out.one(static_cast<std::uint8_t>(type_));
-    out.one(static_cast<std::uint64_t>(lengths_.size()));
-    out.one(static_cast<std::uint64_t>(documents + 1));
-    for (std::int32_t length : lengths_)
-        out.one(length);
-    std::int64_t at = 0;
-    for (std::int32_t length : lengths_) {
-        out.one(at);
-        at += std::int64_t{length} * bytes_of(type_);
-    }
-    for (std::int64_t i = 0; i <= documents; ++i)
-        out.one(bounds_.empty() ? i : bounds_[static_cast<std::size_t>(i)]);
-    out.flush();
+    lm::write_index(*sink, type_, lengths_, bounds_);
     sink->close();
     if (!context_) {
         rename_path(passing, index);

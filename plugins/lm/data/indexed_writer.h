@@ -18,6 +18,13 @@ namespace stillroom::lm {
 /// What Megatron's preprocessor would store ids in: u16 below 65,500 of them, else i32.
 STILLROOM_API TokenType token_type_for(std::int64_t vocabulary);
 
+/// The content of an `.idx`: the lengths of all sequences, and where documents begin and end among
+/// them; without bounds each sequence is a document.
+STILLROOM_API void write_index(FileSink& sink,
+                               TokenType type,
+                               std::span<const std::int32_t> lengths,
+                               std::span<const std::int64_t> bounds);
+
 /// Writes PREFIX.bin and PREFIX.idx, byte for byte as Megatron does. Tokens go to the disk as they
 /// come; of a document its length is kept. The index is written by close(), under a passing name
 /// first: without close() there is no index, and so no dataset.
