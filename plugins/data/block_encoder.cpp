@@ -47,7 +47,7 @@ EncodedBlock BlockEncoder::encode(const TextBlock& block, lm::TextKind kind) {
     out.taken = block.taken;
     out.columns.resize(rules_.keys.size());
     std::string_view bytes = block.bytes;
-    if (block.first) {
+    if (block.first && kind != lm::TextKind::parquet) {
         out.trouble = other_encoding(bytes);
         if (bytes.starts_with(kMark))
             bytes.remove_prefix(kMark.size());
@@ -58,6 +58,8 @@ EncodedBlock BlockEncoder::encode(const TextBlock& block, lm::TextKind kind) {
         return out;
     if (kind == lm::TextKind::text)
         encode_document(bytes, out);
+    else if (kind == lm::TextKind::parquet)
+        encode_columns(block, out);
     else
         encode_lines(bytes, out);
     return out;
@@ -82,14 +84,45 @@ void BlockEncoder::encode_lines(std::string_view lines, EncodedBlock& out) {
             continue;
         }
         RowTrouble trouble{out.lines, column_of(line, fault->at), fault->why, fault->hint};
-        if (!rules_.skip_bad || fault->of_kind) {
+        if (fault->of_kind || !leave_out(trouble, out))
             out.trouble = std::move(trouble);
-        } else {
-            ++out.skipped;
-            if (out.first_skipped.size() < kMostTold)
-                out.first_skipped.push_back(std::move(trouble));
+    }
+}
+
+void BlockEncoder::encode_columns(const TextBlock& block, EncodedBlock& out) {
+    std::vector<std::string_view> texts(rules_.keys.size());
+    std::string_view bytes = block.bytes;
+    std::size_t begin = 0;
+    for (std::size_t at = 0; at < block.ends.size() && !out.trouble;) {
+        ++out.lines;
+        std::optional<std::size_t> null;
+        for (std::size_t i = 0; i < texts.size(); ++i, ++at) {
+            if (block.ends[at] == TextBlock::kNull) {
+                null = i;
+                continue;
+            }
+            texts[i] = bytes.substr(begin, block.ends[at] - begin);
+            begin = block.ends[at];
+        }
+        if (null) {
+            RowTrouble trouble{
+                out.lines, 1, fmt::format("the field '{}' is null", rules_.keys[*null]), {}};
+            if (!leave_out(trouble, out))
+                out.trouble = std::move(trouble);
+        } else if (!add_row(texts, out)) {
+            out.trouble->line = out.lines;
         }
     }
+}
+
+/// Where that is the rule.
+bool BlockEncoder::leave_out(RowTrouble trouble, EncodedBlock& out) const {
+    if (!rules_.skip_bad)
+        return false;
+    ++out.skipped;
+    if (out.first_skipped.size() < kMostTold)
+        out.first_skipped.push_back(std::move(trouble));
+    return true;
 }
 
 /// All keys of a row, or none.

@@ -57,6 +57,8 @@ public:
 private:
     void encode_lines(std::string_view lines, EncodedBlock& out);
     void encode_document(std::string_view text, EncodedBlock& out);
+    void encode_columns(const TextBlock& block, EncodedBlock& out);
+    bool leave_out(RowTrouble trouble, EncodedBlock& out) const;
     bool add_row(std::span<const std::string_view> texts, EncodedBlock& out);
     void add_text(std::string_view text, EncodedBlock::Column& out);
 

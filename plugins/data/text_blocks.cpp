@@ -3,6 +3,7 @@
 #include "engine/base/error.h"
 #include "engine/base/units.h"
 #include "plugins/lm/data/line_blocks.h"
+#include "plugins/lm/data/parquet.h"
 
 #include <fmt/format.h>
 
@@ -78,8 +79,56 @@ private:
     bool done_;
 };
 
-TextBlocks::TextBlocks(std::vector<lm::TextFile> files, TextPlace from)
+/// String columns of a Parquet file, side by side.
+class TextBlocks::Columns final : public TextBlocks::Reader {
+public:
+    Columns(const lm::TextFile& file, const std::vector<std::string>& keys, std::uint64_t row)
+        : file_(lm::ParquetFile::open(file.path)),
+          size_(file.size) {
+        for (const std::string& key : keys)
+            columns_.emplace_back(file_, key, lm::ParquetColumn::Kind::text);
+        while (row_ < row && next_row())
+            continue;
+    }
+
+    bool next(TextBlock& block) override {
+        constexpr std::size_t kBlock = std::size_t{1} << 20;
+        block.bytes.clear();
+        block.ends.clear();
+        while (block.bytes.size() < kBlock && next_row())
+            for (const lm::ParquetReader& column : columns_) {
+                if (!column.is_null())
+                    block.bytes += column.text();
+                block.ends.push_back(column.is_null() ? TextBlock::kNull : block.bytes.size());
+            }
+        block.end.offset = row_;
+        return !block.ends.empty();
+    }
+    std::uint64_t taken() const override {
+        auto rows = static_cast<std::uint64_t>(std::max<std::int64_t>(file_.rows(), 1));
+        return size_ / rows * row_;
+    }
+
+private:
+    bool next_row() {
+        std::size_t there = 0;
+        for (lm::ParquetReader& column : columns_)
+            there += column.next();
+        row_ += there == columns_.size();
+        return there == columns_.size();
+    }
+
+    lm::ParquetFile file_;
+    std::uint64_t size_;
+    std::vector<lm::ParquetReader> columns_;
+    std::uint64_t row_ = 0;
+};
+
+TextBlocks::TextBlocks(std::vector<lm::TextFile> files,
+                       std::vector<std::string> keys,
+                       TextPlace from)
     : files_(std::move(files)),
+      keys_(std::move(keys)),
       at_(from) {
     for (std::size_t i = 0; i < std::min(at_.file, files_.size()); ++i)
         before_ += files_[i].size;
@@ -91,6 +140,8 @@ void TextBlocks::open() {
     const lm::TextFile& file = files_[at_.file];
     if (file.kind == lm::TextKind::text)
         reader_ = std::make_unique<Document>(file, at_.offset);
+    else if (file.kind == lm::TextKind::parquet)
+        reader_ = std::make_unique<Columns>(file, keys_, at_.offset);
     else
         reader_ = std::make_unique<Lines>(file, at_.offset);
 }

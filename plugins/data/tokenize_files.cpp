@@ -34,7 +34,7 @@ public:
           rules_(rules),
           most_ahead_(2 * std::uint64_t{threads} + 2),
           watch_(watch),
-          blocks_(files, writer.place()),
+          blocks_(files, rules.keys, writer.place()),
           writer_(writer),
           saved_(Clock::now()) {}
 

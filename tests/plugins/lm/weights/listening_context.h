@@ -7,7 +7,7 @@
 namespace stillroom::lm {
 
 /// A stage's context that keeps what it is told of files.
-struct ListeningContext final : RunContext {
+struct ListeningContext : RunContext {
     std::map<std::string, std::string> digests;  // by file name
 
     void hashed(const std::filesystem::path& file,
