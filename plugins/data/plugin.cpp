@@ -1,6 +1,7 @@
 #include "engine/plugin/plugin.h"
 
 #include "plugins/data/blend.h"
+#include "plugins/data/inspect.h"
 #include "plugins/data/mock.h"
 #include "plugins/data/open.h"
 #include "plugins/data/tokenize.h"
@@ -8,6 +9,7 @@
 
 STILLROOM_PLUGIN("data", "0.1.0") {
     registry.add<stillroom::data::Blend>();
+    registry.add<stillroom::data::Inspect>();
     registry.add<stillroom::data::Mock>();
     registry.add<stillroom::data::NameTokenizer>();
     registry.add<stillroom::data::Open>();

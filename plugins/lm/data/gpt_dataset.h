@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <vector>
 
 namespace stillroom::lm {
 
@@ -25,7 +26,13 @@ public:
     /// sequence + 1 tokens: inputs are the first `sequence`, labels the last.
     void read(std::int64_t sample, std::span<std::int32_t> into, std::int64_t vocabulary) const;
 
+    /// Where documents end among those tokens: 0, ends in rising order, sequence + 1.
+    std::vector<std::int32_t> bounds(std::int64_t sample) const;
+
 private:
+    template <class Take>
+    void pieces(std::int64_t sample, Take take) const;
+
     const IndexedDataset* data_;
     GptIndices indices_;
 };

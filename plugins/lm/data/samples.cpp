@@ -146,4 +146,11 @@ void Samples::read(std::int64_t sample,
     parts_[part].read(index, into, vocabulary);
 }
 
+std::vector<std::int32_t> Samples::bounds(std::int64_t sample) const {
+    if (!blended_)
+        return parts_.front().bounds(sample);
+    auto [part, index] = order_.at(sample);
+    return parts_[part].bounds(index);
+}
+
 }  // namespace stillroom::lm

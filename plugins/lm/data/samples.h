@@ -39,6 +39,9 @@ public:
     /// `vocabulary`. From several threads at once.
     void read(std::int64_t sample, std::span<std::int32_t> into, std::int64_t vocabulary) const;
 
+    /// Where documents end among those tokens: 0, ends in rising order, sequence() + 1.
+    std::vector<std::int32_t> bounds(std::int64_t sample) const;
+
     /// What the order is made of, for comparison and reports.
     const std::vector<GptDataset>& parts() const { return parts_; }
     const BlendOrder& order() const { return order_; }  ///< empty where there is one pair
