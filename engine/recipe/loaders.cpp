@@ -17,8 +17,8 @@ namespace stillroom {
 namespace fs = std::filesystem;
 namespace {
 
-/// What a loader's `match` is held against: a dataset's folder, or the common beginning of its
-/// files, counts as its .idx.
+/// What a loader's `match` is held against: a dataset's folder, which may only name its files in a
+/// dataset.json, or the common beginning of its files, counts as its .idx.
 std::string matched_name(const std::string& source) {
     std::string_view path = source;
     if (path.starts_with("file:"))
@@ -29,8 +29,8 @@ std::string matched_name(const std::string& source) {
     if (!fs::is_directory(std::string(path), error))
         return source;
     for (const std::string& name : list_folder(std::string(path)))
-        if (name.ends_with(".idx"))
-            return std::string(path) + "/" + name;
+        if (name.ends_with(".idx") || name == "dataset.json")
+            return std::string(path) + "/dataset.idx";
     return source;
 }
 

@@ -47,7 +47,10 @@ lm::DatasetPart part_of(const fs::path& prefix) {
 lm::DatasetInfo of_folder(const fs::path& folder, std::vector<fs::path>& read) {
     if (lm::has_dataset_info(folder)) {
         read.push_back(folder / "dataset.json");
-        return blend({{lm::read_dataset_info(folder), folder}}, {});
+        lm::DatasetInfo info = blend({{lm::read_dataset_info(folder), folder}}, {});
+        for (const lm::DatasetPart& part : info.parts)
+            part_of(part.prefix);
+        return info;
     }
     lm::DatasetInfo info;
     for (const std::string& name : list_folder(folder)) {

@@ -119,7 +119,7 @@ std::string block(std::string_view text) {
     std::string out = "\n";
     for (const std::string& line : split(text, '\n'))
         out += "    " + escape_controls(line) + "\n";
-    return out + "\n";
+    return out;
 }
 
 std::string ids_text(const ShownTokens& shown) {
@@ -157,7 +157,7 @@ std::string histogram_text(const LengthStats& lengths) {
 }
 
 std::string shown_text(const ShownTokens& shown, std::string_view what) {
-    std::string out = fmt::format("{} {}, {} tokens:\n", what, shown.index, shown.length);
+    std::string out = fmt::format("\n{} {}, {} tokens:\n", what, shown.index, shown.length);
     if (shown.text)
         out += block(*shown.text);
     return out + block(ids_text(shown));
@@ -268,8 +268,10 @@ std::string text_of(const Inspection& inspection) {
     if (!inspection.no_rows.empty())
         out += fmt::format("No row can be shown: {}.\n", inspection.no_rows);
     for (const ShownTokens& shown : inspection.rows) {
-        out += "\n" + shown_text(shown, "Row");
-        out += fmt::format("{} in it.\n", plural(shown.bounds.size() - 1, "piece of a document"));
+        out += shown_text(shown, "Row") + "\n";
+        std::size_t pieces = shown.bounds.size() - 1;
+        out += pieces == 1 ? "It is of one document.\n"
+                           : fmt::format("It is of {} pieces of documents.\n", pieces);
     }
     return out;
 }

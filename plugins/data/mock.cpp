@@ -57,7 +57,7 @@ lm::DatasetInfo info_of(const MockSettings& settings,
 /// Where nobody says what ends a document, the last id does.
 lm::VocabularyFacts with_end(lm::VocabularyFacts facts, StageContext& context) {
     if (facts.size < 2)
-        context.refuse(MockSettings::Key().documents,
+        context.refuse("tokenizer",
                        fmt::format("a vocabulary of {} ids is too small to count in", facts.size),
                        "use a tokenizer with two ids or more");
     if (!facts.eod) {
