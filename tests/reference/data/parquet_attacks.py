@@ -114,6 +114,7 @@ CASES = {
     "encrypted": parquet()[:-4] + b"PARE",
 }
 
-OUT.mkdir(parents=True, exist_ok=True)
-for name, data in CASES.items():
-    (OUT / name).write_bytes(data)
+if __name__ == "__main__":
+    OUT.mkdir(parents=True, exist_ok=True)
+    for name, data in CASES.items():
+        (OUT / name).write_bytes(data)
