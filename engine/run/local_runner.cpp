@@ -1,6 +1,7 @@
 #include "engine/run/local_runner.h"
 
 #include "engine/base/error.h"
+#include "engine/run/child.h"
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
@@ -9,10 +10,25 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
 namespace stillroom {
+namespace {
+
+/// A setting says "-".
+bool names_stdin(const NodePtr& value) {
+    if (!value)
+        return false;
+    return (value->kind == Kind::string && value->text == "-") ||
+           std::any_of(value->items.begin(), value->items.end(), names_stdin) ||
+           std::any_of(value->entries.begin(), value->entries.end(), [](const Entry& entry) {
+               return names_stdin(entry.value);
+           });
+}
+
+}  // namespace
 
 int free_port() {
     int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -63,7 +79,13 @@ ProcessPlan local_plan(const Job& job, const std::filesystem::path& program) {
 
 std::unique_ptr<StageRun> LocalRunner::start(const Job& job) {
     ProcessPlan plan = local_plan(job, program_);
-    plan.start = [forks = forks_](std::size_t, const auto& words, const auto& output) {
+    // A worker that read from a terminal would be stopped by it: it is in no foreground.
+    bool piped = job.ranks == 1 && names_stdin(job.settings) && ::isatty(STDIN_FILENO) == 0;
+    plan.start = [piped, forks = forks_](std::size_t,
+                                         const auto& words,
+                                         const auto& output) -> std::unique_ptr<Process> {
+        if (piped)
+            return std::make_unique<Child>(words, output, STDIN_FILENO);
         return forks->start(words, output);
     };
     return std::make_unique<ProcessStage>(job, plan, at_work_);
