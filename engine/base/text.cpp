@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
+#include <cstring>
 
 namespace stillroom {
 namespace {
@@ -40,22 +42,45 @@ char fold(char c) {
     return c == '-' ? '_' : c;
 }
 
+/// How many bytes, at least the first, are ASCII.
+std::size_t ascii_from(const char* text, std::size_t size) {
+    constexpr std::uint64_t kHighs = 0x8080808080808080;
+    std::size_t i = 0;
+    for (std::uint64_t words[4]; size - i >= sizeof words; i += sizeof words) {
+        std::memcpy(words, text + i, sizeof words);
+        if ((words[0] | words[1] | words[2] | words[3]) & kHighs)
+            break;
+    }
+    while (i < size && (text[i] & 0x80) == 0)
+        ++i;
+    return i;
+}
+
 }  // namespace
 
 std::optional<std::size_t> find_invalid_utf8(std::string_view text) {
-    auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+    auto byte = [&](std::size_t at) { return static_cast<unsigned char>(text.data()[at]); };
     std::size_t i = 0;
     while (i < text.size()) {
         unsigned char lead = byte(i);
         if (lead < 0x80) {
-            ++i;
+            i += ascii_from(text.data() + i, text.size() - i);
             continue;
         }
+        auto follows = [&](std::size_t at) { return (byte(at) & 0xC0) == 0x80; };
+        // Most of what is not ASCII: three bytes of which any may follow the first.
+        while (lead > 0xE0 && lead < 0xED && text.size() - i > 3 && follows(i + 1) &&
+               follows(i + 2)) {
+            i += 3;
+            lead = byte(i);
+        }
+        if (lead < 0x80)
+            continue;
         std::size_t length = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
         if (lead < 0xC2 || lead > 0xF4 || i + length > text.size())
             return i;
         for (std::size_t k = 1; k < length; ++k)
-            if ((byte(i + k) & 0xC0) != 0x80)
+            if (!follows(i + k))
                 return i;
         unsigned char second = byte(i + 1);
         bool overlong = (lead == 0xE0 && second < 0xA0) || (lead == 0xF0 && second < 0x90);

@@ -22,6 +22,11 @@ AddedTokenFinder::AddedTokenFinder(const std::vector<AddedToken>& tokens,
         if (nodes_.empty())
             nodes_.emplace_back();
         begins_[static_cast<unsigned char>(texts[i][0])] = true;
+        if (texts[i].size() > 1)
+            seconds_[static_cast<unsigned char>(texts[i][1])] = true;
+        else
+            seconds_.fill(true);
+        all_special_ = all_special_ && tokens[i].special;
         std::uint32_t node = 0;
         for (std::size_t at = texts[i].size(); at-- > 0;) {
             auto byte = static_cast<unsigned char>(texts[i][at]);
@@ -39,6 +44,9 @@ AddedTokenFinder::AddedTokenFinder(const std::vector<AddedToken>& tokens,
     }
     for (const std::string& text : texts)
         longest_ = std::max(longest_, text.size());
+    if (std::count(begins_.begin(), begins_.end(), true) == 1)
+        only_begin_ =
+            static_cast<int>(std::find(begins_.begin(), begins_.end(), true) - begins_.begin());
     for (unsigned byte = 0; byte < 256 && !nodes_.empty(); ++byte) {
         std::uint32_t to = child(0, static_cast<unsigned char>(byte));
         from_root_[byte] = to == kNone ? 0 : to;
@@ -87,19 +95,32 @@ std::uint32_t AddedTokenFinder::longest_at(std::string_view text, std::size_t at
     return nodes_[node].longest;
 }
 
+/// The first place from there on where a text could begin; npos: none.
+std::size_t AddedTokenFinder::next_begin(std::string_view text, std::size_t from) const {
+    for (std::size_t at = from;; ++at) {
+        if (only_begin_ >= 0)
+            at = text.find(static_cast<char>(only_begin_), at);
+        else
+            while (at < text.size() && !begins_[static_cast<unsigned char>(text.data()[at])])
+                ++at;
+        if (at >= text.size())
+            return std::string_view::npos;
+        if (at + 1 == text.size() || seconds_[static_cast<unsigned char>(text.data()[at + 1])])
+            return at;
+    }
+}
+
 std::vector<AddedTokenFinder::Found> AddedTokenFinder::candidates(std::string_view text) const {
     std::vector<Found> out;
-    std::size_t spent = 0, matched = 0;
-    for (std::size_t at = 0; at < text.size(); ++at) {
-        if (!begins_[static_cast<unsigned char>(text.data()[at])] || at < matched)
-            continue;
+    std::size_t spent = 0;
+    for (std::size_t at = next_begin(text, 0); at != std::string_view::npos;) {
         spent += longest_;
         if (spent > 256 + text.size())
             return longest_from_each(text);
-        if (std::uint32_t token = longest_at(text, at); token != kNone) {
+        std::uint32_t token = longest_at(text, at);
+        if (token != kNone)
             out.push_back({at, at + sizes_[token], token});
-            matched = at + sizes_[token];
-        }
+        at = next_begin(text, token != kNone ? at + sizes_[token] : at + 1);
     }
     return out;
 }
@@ -120,7 +141,7 @@ std::vector<AddedTokenFinder::Found> AddedTokenFinder::longest_from_each(
 std::vector<AddedTokenFinder::Found> AddedTokenFinder::find(std::string_view text,
                                                             bool special) const {
     std::vector<Found> out;
-    if (empty())
+    if (empty() || (all_special_ && !special))
         return out;
     const Unicode& table = Unicode::get();
     std::size_t matched = 0, taken = 0;

@@ -64,7 +64,12 @@ private:
     std::vector<std::size_t> sizes_;
     std::vector<Node> nodes_;  // of the texts read backwards: what ends there begins here
     std::vector<Edge> edges_;
-    std::array<bool, 256> begins_{};
+    std::size_t next_begin(std::string_view text, std::size_t from) const;
+
+    std::array<bool, 256> begins_{};   // first bytes
+    std::array<bool, 256> seconds_{};  // second bytes; all where a text has only one
+    int only_begin_ = -1;              // where all begin with the same byte
+    bool all_special_ = true;
     std::array<std::uint32_t, 256> from_root_{};
     std::size_t longest_ = 0;
 };

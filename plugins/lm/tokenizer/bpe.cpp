@@ -2,15 +2,13 @@
 
 #include "engine/base/text.h"
 #include "plugins/lm/tokenizer/byte_alphabet.h"
-#include "plugins/lm/tokenizer/text_hash.h"
+#include "plugins/lm/tokenizer/id_buffer.h"
 #include "plugins/lm/tokenizer/unicode.h"
 #include "plugins/lm/tokenizer/word_cache.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <bit>
-#include <queue>
 
 namespace stillroom::lm {
 namespace {
@@ -26,44 +24,19 @@ std::string byte_token(unsigned byte) {
 
 Model::~Model() = default;
 
-void Model::encode_ids(std::string_view word,
-                       const char*,
-                       WordCache&,
-                       std::vector<std::uint32_t>& out) const {
-    std::vector<Token> tokens;
-    encode(word, tokens);
-    for (const Token& token : tokens)
-        out.push_back(token.id);
-}
-
 void Model::encode_words(std::string_view text,
                          std::size_t begin,
-                         std::span<const std::size_t> ends,
-                         WordCache& cache,
-                         std::vector<std::uint32_t>& out) const {
+                         std::span<const std::uint32_t> ends,
+                         WordCache&,
+                         IdBuffer& out) const {
+    std::vector<Token> tokens;
     for (std::size_t end : ends) {
-        encode_ids(text.substr(begin, end - begin), text.data() + text.size(), cache, out);
+        tokens.clear();
+        encode(text.substr(begin, end - begin), tokens);
+        for (const Token& token : tokens)
+            out.push_back(token.id);
         begin = end;
     }
-}
-
-PairTable::PairTable(const std::vector<Merge>& merges)
-    : entries_(std::bit_ceil(merges.size() * 8 / 5 + 16)),
-      mask_(entries_.size() - 1),
-      seed_(hash_seed() | 1) {
-    for (const Merge& merge : merges) {
-        std::size_t i = hash(merge.left, merge.right) & mask_;
-        while (entries_[i].rank != kNone &&
-               (entries_[i].left != merge.left || entries_[i].right != merge.right))
-            i = (i + 1) & mask_;
-        entries_[i] = {merge.left, merge.right, merge.rank, merge.made};
-    }
-}
-
-std::size_t PairTable::hash(std::uint32_t left, std::uint32_t right) const {
-    std::uint64_t key = static_cast<std::uint64_t>(left) << 32 | right;
-    key *= seed_;
-    return key ^ key >> 29 ^ key >> 47;
 }
 
 Bpe::Bpe(const Vocabulary& vocabulary, const std::vector<Merge>& merges, BpeSettings settings)
@@ -76,51 +49,56 @@ Bpe::Bpe(const Vocabulary& vocabulary, const std::vector<Merge>& merges, BpeSett
         byte_ids_[b] = vocabulary_.find(spelled);
         fallback_ids_[b] = vocabulary_.find(byte_token(b));
     }
-    find_borders(merges);
+    find_neighbours();
 }
 
 bool Bpe::read_bytes() {
     bool all = std::find(byte_ids_.begin(), byte_ids_.end(), kNone) == byte_ids_.end();
     bytes_ = all && settings_.prefix.empty() && settings_.suffix.empty();
-    if (bytes_)
-        joins_.clear();
+    if (bytes_) {
+        find_byte_pairs();
+        find_byte_neighbours();
+    }
     return bytes_;
 }
 
-/// Neighbours that stand inside no token can never be merged, so a text without other divisions is
-/// cut there, into parts that a cache remembers. That holds where each character becomes symbols by
-/// itself: always by byte_fallback, and no merge of those bytes.
-void Bpe::find_borders(const std::vector<Merge>& merges) {
+/// Where characters are symbols it holds that no merge reaches over such a place if each becomes
+/// symbols by itself: always by byte_fallback, and no merge of those bytes.
+void Bpe::find_neighbours() {
     bool by_itself =
         settings_.byte_fallback && settings_.prefix.empty() && settings_.suffix.empty() &&
         !settings_.ignore_merges &&
         std::find(fallback_ids_.begin(), fallback_ids_.end(), kNone) == fallback_ids_.end();
     if (!by_itself)
         return;
-    std::vector<bool> fallback(vocabulary_.id_end());
-    for (std::uint32_t id : fallback_ids_)
-        fallback[id] = true;
-    for (const Merge& merge : merges)
-        if (fallback[merge.left] || fallback[merge.right])
-            return;
-    joins_.assign(std::bit_ceil(std::max<std::size_t>(1024, merges.size() / 4)), 0);
-    for (const Merge& merge : merges) {
-        std::string_view text = *vocabulary_.text_of(merge.made);
-        int length = 0;
-        char32_t before = code_point(text.data(), length);
-        for (auto at = static_cast<std::size_t>(length); at < text.size();
-             at += static_cast<std::size_t>(length)) {
-            char32_t c = code_point(text.data() + at, length);
-            std::uint64_t hash = mix_hash(std::uint64_t{before} << 32 | c, 0x9E3779B97F4A7C15);
-            joins_[(hash >> 6) & (joins_.size() - 1)] |= std::uint64_t{1} << (hash & 63);
-            before = c;
-        }
+    if (pairs_.mentions(fallback_ids_))
+        return;
+    neighbours_.expect(pairs_.ranks() * 4);
+    for (std::uint32_t id : pairs_.all_made())
+        if (id != kNone)
+            neighbours_.add(*vocabulary_.text_of(id));
+}
+
+void Bpe::find_byte_neighbours() {
+    std::string bytes;
+    neighbours_.expect(pairs_.ranks());
+    for (std::uint32_t id : pairs_.all_made()) {
+        if (id == kNone)
+            continue;
+        std::string_view text = *vocabulary_.text_of(id);
+        // ASCII spells ASCII.
+        if (std::all_of(text.begin(), text.end(), [](char c) { return (c & 0x80) == 0; }))
+            continue;
+        if (std::optional<std::string> spelled = spelled_bytes(text))  // else bytes never make it
+            neighbours_.add_bytes(*spelled);
     }
 }
 
-bool Bpe::may_join(char32_t left, char32_t right) const {
-    std::uint64_t hash = mix_hash(std::uint64_t{left} << 32 | right, 0x9E3779B97F4A7C15);
-    return joins_[(hash >> 6) & (joins_.size() - 1)] >> (hash & 63) & 1;
+void Bpe::find_byte_pairs() {
+    byte_pairs_.resize(256 * 256);
+    for (std::size_t left = 0; left < 256; ++left)
+        for (std::size_t right = 0; right < 256; ++right)
+            byte_pairs_[left << 8 | right] = pairs_.find(byte_ids_[left], byte_ids_[right]);
 }
 
 bool Bpe::whole(std::string_view word, std::uint32_t& id) const {
@@ -191,89 +169,45 @@ void Bpe::symbols_of(std::string_view word, std::vector<Symbol>& out) const {
 
 void Bpe::merge(std::vector<Symbol>& symbols) const {
     if (symbols.size() <= kShort)
-        merge_short(symbols);
+        symbols.resize(merge_short(symbols.data(), symbols.size()));
     else
-        merge_long(symbols);
+        merge_long(symbols, pairs_);
 }
 
-void Bpe::merge_short(std::vector<Symbol>& symbols) const {
-    std::size_t n = symbols.size();
-    const PairTable::Entry* pairs[kShort];
-    std::uint32_t ranks[kShort];
+/// Returns how many are left.
+std::size_t Bpe::merge_short(Symbol* symbols, std::size_t n) const {
+    std::uint32_t ranks[kShort + 1];
     auto look = [&](std::size_t i) {
-        pairs[i] = i + 1 < n ? pairs_.find(symbols[i].id, symbols[i + 1].id) : nullptr;
-        ranks[i] = pairs[i] ? pairs[i]->rank : kNone;
+        ranks[i] = i + 1 < n ? pairs_.find(symbols[i].id, symbols[i + 1].id) : kNone;
     };
     for (std::size_t i = 0; i < n; ++i)
         look(i);
+    return merge_ranked(symbols, ranks, n);
+}
+
+/// The same where the ranks of neighbours are known, that of the last being kNone.
+std::size_t Bpe::merge_ranked(Symbol* symbols, std::uint32_t* ranks, std::size_t n) const {
     while (n > 1) {
         std::size_t best = 0;
-        for (std::size_t i = 1; i + 1 < n; ++i)
-            if (ranks[i] < ranks[best])
-                best = i;
-        if (ranks[best] == kNone)
+        std::uint32_t lowest = ranks[0];
+        for (std::size_t i = 1; i + 1 < n; ++i) {
+            best = ranks[i] < lowest ? i : best;
+            lowest = std::min(lowest, ranks[i]);
+        }
+        if (lowest == kNone)
             break;
-        symbols[best].id = pairs[best]->made;
+        symbols[best].id = pairs_.made(lowest);
         symbols[best].size += symbols[best + 1].size;
         --n;
         for (std::size_t i = best + 1; i < n; ++i) {
             symbols[i] = symbols[i + 1];
-            pairs[i] = pairs[i + 1];
             ranks[i] = ranks[i + 1];
         }
-        look(best);
+        ranks[best] = best + 1 < n ? pairs_.find(symbols[best].id, symbols[best + 1].id) : kNone;
         if (best > 0)
-            look(best - 1);
+            ranks[best - 1] = pairs_.find(symbols[best - 1].id, symbols[best].id);
     }
-    symbols.resize(n);
-}
-
-void Bpe::merge_long(std::vector<Symbol>& symbols) const {
-    struct Link {
-        std::uint32_t before;
-        std::uint32_t next;
-    };
-    auto n = static_cast<std::uint32_t>(symbols.size());
-    std::vector<Link> links(n);
-    for (std::uint32_t i = 0; i < n; ++i)
-        links[i] = {i == 0 ? kNone : i - 1, i + 1 == n ? kNone : i + 1};
-    std::vector<std::uint64_t> first;  // rank << 32 | place
-    auto entry_at = [&](std::uint32_t i) {
-        std::uint32_t next = links[i].next;
-        return next == kNone ? nullptr : pairs_.find(symbols[i].id, symbols[next].id);
-    };
-    auto as_task = [](const PairTable::Entry* entry, std::uint32_t i) {
-        return static_cast<std::uint64_t>(entry->rank) << 32 | i;
-    };
-    for (std::uint32_t i = 0; i < n; ++i)
-        if (const PairTable::Entry* entry = entry_at(i))
-            first.push_back(as_task(entry, i));
-    std::priority_queue<std::uint64_t, std::vector<std::uint64_t>, std::greater<>> tasks(
-        std::greater<>(), std::move(first));
-    while (!tasks.empty()) {
-        std::uint64_t task = tasks.top();
-        tasks.pop();
-        auto i = static_cast<std::uint32_t>(task);
-        if (symbols[i].size == 0)
-            continue;  // merged away
-        const PairTable::Entry* entry = entry_at(i);
-        if (!entry || entry->rank != task >> 32)
-            continue;  // another pair by now
-        std::uint32_t gone = links[i].next;
-        symbols[i].id = entry->made;
-        symbols[i].size += symbols[gone].size;
-        symbols[gone].size = 0;
-        links[i].next = links[gone].next;
-        if (links[i].next != kNone)
-            links[links[i].next].before = i;
-        if (const PairTable::Entry* made = entry_at(i))
-            tasks.push(as_task(made, i));
-        std::uint32_t before = links[i].before;
-        if (before != kNone)
-            if (const PairTable::Entry* made = entry_at(before))
-                tasks.push(as_task(made, before));
-    }
-    std::erase_if(symbols, [](const Symbol& symbol) { return symbol.size == 0; });
+    return n;
 }
 
 void Bpe::encode(std::string_view word, std::vector<Token>& out) const {
@@ -292,92 +226,173 @@ void Bpe::encode(std::string_view word, std::vector<Token>& out) const {
     }
 }
 
-void Bpe::encode_part(std::string_view word,
-                      const char* readable,
-                      WordCache& cache,
-                      std::vector<std::uint32_t>& out) const {
-    WordCache::Key key = WordCache::key_of(word, readable);
-    if (key) {
-        std::uint32_t ids[WordCache::kMostTokens];
-        std::size_t count = 0;
-        if (cache.find(key, ids, count)) {
-            out.insert(out.end(), ids, ids + count);
-            return;
-        }
-    }
-    std::uint32_t id = 0;
-    if (whole(word, id)) {
-        out.push_back(id);
-        if (key)
-            cache.remember(key, &id, 1);
+void Bpe::encode_merged(std::string_view word, IdBuffer& out) const {
+    if (!bytes_ || word.size() > kShort) {
+        std::vector<Symbol> symbols;
+        symbols_of(word, symbols);
+        merge(symbols);
+        for (const Symbol& symbol : symbols)
+            out.push_back(symbol.id);
         return;
     }
-    std::vector<Symbol> symbols;
-    symbols_of(word, symbols);
-    merge(symbols);
-    std::size_t at = out.size();
-    for (const Symbol& symbol : symbols)
-        out.push_back(symbol.id);
-    if (key)
-        cache.remember(key, out.data() + at, symbols.size());
+    Symbol symbols[kShort];
+    std::uint32_t ranks[kShort];
+    auto byte = [&](std::size_t i) { return static_cast<unsigned char>(word[i]); };
+    for (std::size_t i = 0; i < word.size(); ++i) {
+        symbols[i] = {byte_ids_[byte(i)], 1};
+        ranks[i] = i + 1 < word.size() ? byte_pairs_[byte(i) << 8 | byte(i + 1)] : kNone;
+    }
+    std::size_t count = merge_ranked(symbols, ranks, word.size());
+    std::uint32_t* into = out.room(count);
+    for (std::size_t i = 0; i < count; ++i)
+        into[i] = symbols[i].id;
+    out.wrote(count);
+}
+
+struct Bpe::Lookup {
+    WordCache::Key key;
+    std::uint64_t hash = 0;
+};
+
+/// What is remembered goes out, the rest to `unknown`. First all keys are made and their places
+/// asked for, as memory takes longer than all else.
+template <class Unknown>
+void Bpe::look_up(const char* text,
+                  std::size_t begin,
+                  std::span<const std::uint32_t> ends,
+                  const char* readable,
+                  std::uint64_t mark,
+                  WordCache& cache,
+                  IdBuffer& out,
+                  Unknown unknown) {
+    constexpr std::size_t kAtOnce = 64;
+    constexpr std::size_t kRoom = (kAtOnce + 1) * WordCache::kMostTokens;
+    Lookup looks[kAtOnce];
+    for (; !ends.empty(); ends = ends.subspan(std::min(kAtOnce, ends.size()))) {
+        std::size_t count = std::min(kAtOnce, ends.size());
+        const std::uint32_t* end_of = ends.data();
+        for (std::size_t i = 0, at = begin; i < count; at = end_of[i++]) {
+            Lookup& look = looks[i];
+            look.key = WordCache::key_of({text + at, end_of[i] - at}, readable);
+            look.key.high |= look.key ? mark : 0;
+            look.hash = look.key.hash();
+            cache.prefetch(look.hash);
+        }
+        std::uint32_t* into = out.room(kRoom);
+        std::size_t used = 0;
+        for (std::size_t i = 0; i < count; begin = end_of[i++]) {
+            const Lookup& look = looks[i];
+            std::size_t found = look.key ? cache.find(look.key, look.hash, into + used) : 0;
+            used += found;
+            if (found > 0)
+                continue;
+            out.wrote(used);
+            unknown(std::string_view(text + begin, end_of[i] - begin), look);
+            into = out.room(kRoom);
+            used = 0;
+        }
+        out.wrote(used);
+    }
+}
+
+/// A part is no word: it never stands whole in the vocabulary but by merges.
+void Bpe::encode_parts(const char* text,
+                       std::size_t begin,
+                       std::span<const std::uint32_t> ends,
+                       const char* readable,
+                       WordCache& cache,
+                       IdBuffer& out) const {
+    bool apart = settings_.ignore_merges;
+    std::uint64_t mark = apart ? std::uint64_t{1} << 63 : 0;
+    auto unknown = [&](std::string_view part, const Lookup& look) {
+        bool is_long = !look.key && part.size() <= WordCache::kLong && !apart;
+        if (is_long) {
+            std::size_t found = cache.find(part, out.room(WordCache::kMostTokens));
+            out.wrote(found);
+            if (found > 0)
+                return;
+        }
+        std::size_t from = out.size();
+        encode_merged(part, out);
+        if (look.key)
+            cache.remember(look.key, out.ids().subspan(from));
+        else if (is_long)
+            cache.remember(part, out.ids().subspan(from));
+    };
+    look_up(text, begin, ends, readable, mark, cache, out, unknown);
+}
+
+/// false, and nothing done: it cannot be divided.
+bool Bpe::encode_divided(std::string_view word,
+                         const char* readable,
+                         WordCache& cache,
+                         IdBuffer& out) const {
+    constexpr std::size_t kAtOnce = 64;
+    if (neighbours_.empty())
+        return false;
+    std::uint32_t ends[kAtOnce];
+    std::size_t count = 0, begin = 0;
+    int length = 0;
+    char32_t before = code_point(word.data(), length);
+    for (auto at = static_cast<std::size_t>(length); at < word.size();
+         at += static_cast<std::size_t>(length)) {
+        char32_t c = code_point(word.data() + at, length);
+        bool cut = (!bytes_ || (before >= 0x80 && c >= 0x80)) && !neighbours_.may_join(before, c);
+        before = c;
+        if (!cut)
+            continue;
+        ends[count++] = static_cast<std::uint32_t>(at);
+        if (count == kAtOnce) {
+            encode_parts(word.data(), begin, {ends, count}, readable, cache, out);
+            begin = at;
+            count = 0;
+        }
+    }
+    if (count == 0 && begin == 0)
+        return false;
+    auto size = static_cast<std::uint32_t>(word.size());
+    encode_parts(word.data(), begin, {ends, count}, readable, cache, out);
+    encode_parts(
+        word.data(), count > 0 ? ends[count - 1] : begin, {&size, 1}, readable, cache, out);
+    return true;
+}
+
+void Bpe::encode_unknown(std::string_view word,
+                         const Lookup& look,
+                         const char* readable,
+                         WordCache& cache,
+                         IdBuffer& out) const {
+    // Clauses without blanks seldom come twice.
+    auto lead = static_cast<unsigned char>(word[(word[0] & 0x80) == 0 && word.size() > 1]);
+    bool is_long = !look.key && word.size() <= WordCache::kLong && lead < 0xE3;
+    if (is_long) {
+        std::size_t found = cache.find(word, out.room(WordCache::kMostTokens));
+        out.wrote(found);
+        if (found > 0)
+            return;
+    }
+    std::size_t from = out.size();
+    std::uint32_t id = 0;
+    if (whole(word, id))
+        out.push_back(id);
+    else if (!encode_divided(word, readable, cache, out))
+        encode_merged(word, out);
+    if (look.key)
+        cache.remember(look.key, out.ids().subspan(from));
+    else if (is_long)
+        cache.remember(word, out.ids().subspan(from));
 }
 
 void Bpe::encode_words(std::string_view text,
                        std::size_t begin,
-                       std::span<const std::size_t> ends,
+                       std::span<const std::uint32_t> ends,
                        WordCache& cache,
-                       std::vector<std::uint32_t>& out) const {
-    constexpr std::size_t kAtOnce = 32;
-    WordCache::Key keys[kAtOnce];
+                       IdBuffer& out) const {
     const char* readable = text.data() + text.size();
-    for (std::size_t first = 0; first < ends.size(); first += kAtOnce) {
-        std::size_t count = std::min(kAtOnce, ends.size() - first);
-        std::size_t at = begin;
-        for (std::size_t i = 0; i < count; ++i) {
-            std::size_t end = ends[first + i];
-            keys[i] = WordCache::key_of({text.data() + at, end - at}, readable);
-            cache.prefetch(keys[i]);
-            at = end;
-        }
-        std::size_t used = out.size();
-        out.resize(used + kAtOnce * WordCache::kMostTokens);
-        for (std::size_t i = 0; i < count; ++i) {
-            std::size_t end = ends[first + i];
-            if (keys[i] && cache.find(keys[i], out.data() + used, used)) {
-                begin = end;
-                continue;
-            }
-            out.resize(used);
-            encode_ids({text.data() + begin, end - begin}, readable, cache, out);
-            used = out.size();
-            out.resize(used + kAtOnce * WordCache::kMostTokens);
-            begin = end;
-        }
-        out.resize(used);
-    }
-}
-
-void Bpe::encode_ids(std::string_view word,
-                     const char* readable,
-                     WordCache& cache,
-                     std::vector<std::uint32_t>& out) const {
-    if (joins_.empty() || word.size() <= WordCache::kLongest) {
-        encode_part(word, readable, cache, out);
-        return;
-    }
-    int length = 0;
-    char32_t before = code_point(word.data(), length);
-    std::size_t begin = 0;
-    for (auto at = static_cast<std::size_t>(length); at < word.size();) {
-        char32_t c = code_point(word.data() + at, length);
-        if (!may_join(before, c)) {
-            encode_part(word.substr(begin, at - begin), readable, cache, out);
-            begin = at;
-        }
-        before = c;
-        at += static_cast<std::size_t>(length);
-    }
-    encode_part(word.substr(begin), readable, cache, out);
+    auto unknown = [&](std::string_view word, const Lookup& look) {
+        encode_unknown(word, look, readable, cache, out);
+    };
+    look_up(text.data(), begin, ends, readable, 0, cache, out, unknown);
 }
 
 }  // namespace stillroom::lm

@@ -1,6 +1,9 @@
 #pragma once
 
+#include "plugins/lm/tokenizer/merge_long.h"
 #include "plugins/lm/tokenizer/model.h"
+#include "plugins/lm/tokenizer/neighbours.h"
+#include "plugins/lm/tokenizer/pair_ranks.h"
 
 #include <array>
 #include <memory>
@@ -8,14 +11,6 @@
 #include <string>
 
 namespace stillroom::lm {
-
-/// Two tokens that become one; the lowest rank is tried first.
-struct Merge {
-    std::uint32_t left = 0;
-    std::uint32_t right = 0;
-    std::uint32_t made = 0;
-    std::uint32_t rank = 0;
-};
 
 struct BpeSettings {
     std::optional<std::uint32_t> unknown;
@@ -26,40 +21,9 @@ struct BpeSettings {
     bool ignore_merges = false;
 };
 
-/// Which merge a pair of tokens has: an open hash table.
-class PairTable {
-public:
-    struct Entry {
-        std::uint32_t left = 0;
-        std::uint32_t right = 0;
-        std::uint32_t rank = kNone;
-        std::uint32_t made = 0;
-    };
-    static constexpr std::uint32_t kNone = 0xFFFFFFFF;
-
-    explicit PairTable(const std::vector<Merge>& merges);
-
-    /// Null: they do not merge.
-    const Entry* find(std::uint32_t left, std::uint32_t right) const {
-        for (std::size_t i = hash(left, right) & mask_;; i = (i + 1) & mask_) {
-            const Entry& entry = entries_[i];
-            if (entry.rank == kNone)
-                return nullptr;
-            if (entry.left == left && entry.right == right)
-                return &entry;
-        }
-    }
-
-private:
-    std::size_t hash(std::uint32_t left, std::uint32_t right) const;
-
-    std::vector<Entry> entries_;
-    std::size_t mask_ = 0;
-    std::uint64_t seed_ = 0;
-};
-
-/// Byte-pair encoding. A short word merges by looking for the lowest rank again and again, a long
-/// one by a heap, so that no text takes quadratic time.
+/// Byte-pair encoding. Words are remembered. One that is not is divided where no token reaches
+/// over; a short part merges by looking for the lowest rank again and again, a long one by lists of
+/// what is to be done, so that no text takes quadratic time.
 class Bpe final : public Model {
 public:
     /// Keeps a reference to the vocabulary.
@@ -70,43 +34,60 @@ public:
     bool read_bytes();
 
     void encode(std::string_view word, std::vector<Token>& out) const override;
-    void encode_ids(std::string_view word,
-                    const char* readable,
-                    WordCache& cache,
-                    std::vector<std::uint32_t>& out) const override;
     void encode_words(std::string_view text,
                       std::size_t begin,
-                      std::span<const std::size_t> ends,
+                      std::span<const std::uint32_t> ends,
                       WordCache& cache,
-                      std::vector<std::uint32_t>& out) const override;
+                      IdBuffer& out) const override;
 
 private:
-    struct Symbol {
-        std::uint32_t id = 0;
-        std::uint32_t size = 0;
-    };
+    struct Lookup;
 
     bool whole(std::string_view word, std::uint32_t& id) const;
     void symbols_of(std::string_view word, std::vector<Symbol>& out) const;
     void characters_of(std::string_view word, std::vector<Symbol>& out) const;
     bool byte_symbols(std::string_view text, std::vector<Symbol>& out) const;
     void merge(std::vector<Symbol>& symbols) const;
-    void merge_short(std::vector<Symbol>& symbols) const;
-    void merge_long(std::vector<Symbol>& symbols) const;
-    void find_borders(const std::vector<Merge>& merges);
-    bool may_join(char32_t left, char32_t right) const;
-    void encode_part(std::string_view word,
-                     const char* readable,
-                     WordCache& cache,
-                     std::vector<std::uint32_t>& out) const;
+    std::size_t merge_short(Symbol* symbols, std::size_t n) const;
+    std::size_t merge_ranked(Symbol* symbols, std::uint32_t* ranks, std::size_t n) const;
+    void find_neighbours();
+    void find_byte_neighbours();
+    void find_byte_pairs();
+
+    template <class Unknown>
+    static void look_up(const char* text,
+                        std::size_t begin,
+                        std::span<const std::uint32_t> ends,
+                        const char* readable,
+                        std::uint64_t mark,
+                        WordCache& cache,
+                        IdBuffer& out,
+                        Unknown unknown);
+    void encode_unknown(std::string_view word,
+                        const Lookup& look,
+                        const char* readable,
+                        WordCache& cache,
+                        IdBuffer& out) const;
+    bool encode_divided(std::string_view word,
+                        const char* readable,
+                        WordCache& cache,
+                        IdBuffer& out) const;
+    void encode_parts(const char* text,
+                      std::size_t begin,
+                      std::span<const std::uint32_t> ends,
+                      const char* readable,
+                      WordCache& cache,
+                      IdBuffer& out) const;
+    void encode_merged(std::string_view word, IdBuffer& out) const;
 
     const Vocabulary& vocabulary_;
-    PairTable pairs_;
+    PairRanks pairs_;
     BpeSettings settings_;
     bool bytes_ = false;
     std::array<std::uint32_t, 256> byte_ids_{};      // of spelled bytes
     std::array<std::uint32_t, 256> fallback_ids_{};  // of <0x00> to <0xFF>
-    std::vector<std::uint64_t> joins_;  // hashes of neighbours inside tokens; empty: no borders
+    std::vector<std::uint32_t> byte_pairs_;          // ranks by first byte << 8 | second
+    Neighbours neighbours_;                          // empty: words are not divided
 };
 
 }  // namespace stillroom::lm

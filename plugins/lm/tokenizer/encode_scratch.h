@@ -1,6 +1,7 @@
 #pragma once
 
 #include "engine/base/api.h"
+#include "plugins/lm/tokenizer/id_buffer.h"
 
 #include <memory>
 
@@ -8,8 +9,8 @@ namespace stillroom::lm {
 
 class WordCache;
 
-/// What a thread remembers from text to text: words it has seen. 2 MiB, taken when needed; emptied
-/// when another tokenizer uses it, which it keeps until then.
+/// What a thread remembers from text to text: words it has seen. Takes what its texts need, up to
+/// 64 MiB; emptied when another tokenizer uses it, which it keeps until then.
 class STILLROOM_API EncodeScratch {
 public:
     EncodeScratch();
@@ -18,9 +19,11 @@ public:
     EncodeScratch& operator=(EncodeScratch&&) noexcept;
 
     WordCache& words(const std::shared_ptr<const void>& tokenizer);
+    IdBuffer& ids() { return ids_; }
 
 private:
     std::unique_ptr<WordCache> words_;
+    IdBuffer ids_;
 };
 
 }  // namespace stillroom::lm

@@ -147,6 +147,34 @@ def of_the_library():
          members(c for c in POINTS if len(punctuation.pre_tokenize_str("a" + chr(c) + "a")) > 1))
 
 
+def scripts():
+    """Which code points UnicodeScripts leaves together: asked of the library pair by pair, as its names are not told. 0 goes with all."""
+    split = pre_tokenizers.UnicodeScripts()
+
+    def together(a, b):
+        return len(split.pre_tokenize_str(chr(a) + chr(b))) == 1
+
+    classes = []  # the first code point of each
+
+    def value(c):
+        if 0xD800 <= c < 0xE000:
+            return None
+        if together(0x61, c) and together(0x4E00, c):
+            return 0
+        for index in ([last[0]] if last[0] else []) + list(range(1, len(classes) + 1)):
+            if together(classes[index - 1], c):
+                last[0] = index
+                return index
+        classes.append(c)
+        last[0] = len(classes)
+        return last[0]
+
+    last = [0]
+    print("// First code point of a run << 8 | its script as UnicodeScripts knows it; 0 goes with all")
+    emit("std::uint32_t", "kScriptRuns", [c << 8 | v for c, v in runs(value) if v is not None])
+    assert len(classes) < 256
+
+
 def graphemes():
     classes = "Prepend CR LF Control Extend Regional_Indicator SpacingMark L V T LV LVT ZWJ".split()
     tests = [regex.compile(r"\p{GCB=%s}" % name) for name in classes]
@@ -181,6 +209,7 @@ def main():
     lower_case()
     of_the_library()
     graphemes()
+    scripts()
 
 
 main()

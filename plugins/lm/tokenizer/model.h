@@ -16,6 +16,7 @@ struct Token {
     std::uint32_t end = 0;
 };
 
+class IdBuffer;
 class WordCache;
 
 /// What makes tokens of words. Const and thread-safe.
@@ -26,20 +27,13 @@ public:
     /// Appends the tokens of a word, which is not empty.
     virtual void encode(std::string_view word, std::vector<Token>& out) const = 0;
 
-    /// The ids alone, by what `cache` remembers where it can. `readable`: the end of the bytes that
-    /// may be looked at, at or behind the word's.
-    virtual void encode_ids(std::string_view word,
-                            const char* readable,
-                            WordCache& cache,
-                            std::vector<std::uint32_t>& out) const;
-
-    /// The same of several words of one text, each up to its end, one behind the other from `begin`
-    /// on: what is remembered of all of them is fetched at once.
+    /// The ids alone of several words of one text, each up to its end, one behind the other from
+    /// `begin` on, by what `cache` remembers where it can. `text` is read beyond the words.
     virtual void encode_words(std::string_view text,
                               std::size_t begin,
-                              std::span<const std::size_t> ends,
+                              std::span<const std::uint32_t> ends,
                               WordCache& cache,
-                              std::vector<std::uint32_t>& out) const;
+                              IdBuffer& out) const;
 };
 
 }  // namespace stillroom::lm

@@ -1,7 +1,7 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
+#include <list>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,7 +26,7 @@ struct Piece {
     Piece part(std::size_t begin, std::size_t end) const;
 };
 
-/// Owns what rewriting made; pieces point into it.
+/// Owns what rewriting made; pieces point into it. Where nothing is rewritten it takes no memory.
 class PieceStore {
 public:
     Piece keep(std::string text, std::vector<Bounds> bounds, bool at_start);
@@ -34,8 +34,8 @@ public:
     Piece whole(std::string_view text, bool track);
 
 private:
-    std::deque<std::string> texts_;
-    std::deque<std::vector<Bounds>> bounds_;
+    std::list<std::string> texts_;
+    std::list<std::vector<Bounds>> bounds_;
 };
 
 /// Writes a piece anew from left to right. What is inserted belongs to where the character before

@@ -4,6 +4,7 @@
 #include "plugins/lm/tokenizer/normalizer.h"
 #include "plugins/lm/tokenizer/regex.h"
 #include "plugins/lm/tokenizer/unicode.h"
+#include "plugins/lm/tokenizer/unicode_tables.h"
 
 #include <fmt/format.h>
 
@@ -155,6 +156,31 @@ void words_and_signs(const Piece& piece, PieceStore&, std::vector<Piece>& out) {
     }
 }
 
+/// 0: one that goes with all.
+std::uint32_t script_of(char32_t c) {
+    std::span<const std::uint32_t> runs = tables::script_runs();
+    auto behind = std::upper_bound(runs.begin(), runs.end(), c << 8 | 255);
+    return *std::prev(behind) & 255;
+}
+
+/// Cuts where the script changes. As in the reference, blanks before the first script are lost.
+void by_script(const Piece& piece, PieceStore&, std::vector<Piece>& out) {
+    std::size_t begin = std::string_view::npos;
+    std::uint32_t last = 0;
+    int length = 0;
+    for (std::size_t at = 0; at < piece.text.size(); at += static_cast<std::size_t>(length)) {
+        std::uint32_t script = script_of(code_point(piece.text.data() + at, length));
+        if (script == 0 || script == last)
+            continue;
+        if (last != 0)
+            out.push_back(piece.part(begin, at));
+        begin = at;
+        last = script;
+    }
+    if (last != 0)
+        out.push_back(piece.part(begin, piece.text.size()));
+}
+
 PreTokenizer::Step fixed_length(std::size_t characters) {
     return [characters](const Piece& piece, PieceStore&, std::vector<Piece>& out) {
         std::size_t begin = 0, count = 0;
@@ -203,7 +229,7 @@ void PreTokenizer::split(std::shared_ptr<const Scanner> scanner,
                          bool invert) {
     bool plain = !invert && scanner->covers() && (behaviour == SplitBehaviour::isolated);
     if (plain) {
-        stages_.push_back({nullptr, std::move(scanner), false});
+        stages_.push_back({nullptr, std::move(scanner)});
         return;
     }
     add([scanner, behaviour, invert](const Piece& piece, PieceStore&, std::vector<Piece>& out) {
@@ -273,8 +299,14 @@ void PreTokenizer::read_into(const Json& value, const ComponentReader& reader, i
     } else if (type == "ByteLevel") {
         if (reader.flag(value, "add_prefix_space", true))
             add(lead_with_space);
-        if (reader.flag(value, "use_regex", true))
-            split(known_scanner(kGpt2Pattern), SplitBehaviour::isolated, false);
+        if (reader.flag(value, "use_regex", true)) {
+            bool apart = !stages_.empty() && stages_.back().cuts_digits;
+            if (apart)  // both in one
+                stages_.pop_back();
+            split(apart ? gpt2_scanner_of_single_digits() : known_scanner(kGpt2Pattern),
+                  SplitBehaviour::isolated,
+                  false);
+        }
         add([](const Piece& piece, PieceStore& store, std::vector<Piece>& out) {
             out.push_back(spell_piece(piece, store));
         });
@@ -287,6 +319,7 @@ void PreTokenizer::read_into(const Json& value, const ComponentReader& reader, i
         bool each = reader.flag(value, "individual_digits", false);
         add(by_bits(each ? SplitBehaviour::isolated : SplitBehaviour::contiguous,
                     unicode::kNumeric));
+        stages_.back().cuts_digits = each;
     } else if (type == "Punctuation") {
         add(by_bits(behaviour_of(reader.text(value, "behavior", "Isolated"), reader),
                     unicode::kOldPunctuation));
@@ -297,6 +330,8 @@ void PreTokenizer::read_into(const Json& value, const ComponentReader& reader, i
     } else if (type == "BertPreTokenizer") {
         add(by_bits(SplitBehaviour::removed, unicode::kSpace));
         add(by_bits(SplitBehaviour::isolated, unicode::kOldPunctuation));
+    } else if (type == "UnicodeScripts") {
+        add(by_script);
     } else if (type == "CharDelimiterSplit") {
         char32_t delimiter = reader.character(value, "delimiter");
         add(by_character(SplitBehaviour::removed,

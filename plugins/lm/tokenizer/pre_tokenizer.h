@@ -57,9 +57,10 @@ private:
         Step step;                                ///< or
         std::shared_ptr<const Scanner> covering;  ///< isolated matches of a scanner without gaps
         bool spells = false;
+        bool cuts_digits = false;  ///< each by itself
     };
 
-    void add(Step step) { stages_.push_back({std::move(step), nullptr, false}); }
+    void add(Step step) { stages_.push_back({std::move(step), nullptr}); }
     void read_into(const Json& value, const ComponentReader& reader, int depth);
     void read_split(const Json& value, const ComponentReader& reader);
     void read_metaspace(const Json& value, const ComponentReader& reader);

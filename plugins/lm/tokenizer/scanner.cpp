@@ -24,8 +24,8 @@ constexpr auto kAscii = [] {
                       c == '`' || c == '|' || c == '~';
         bool sign = c > 32 && c < 127 && !upper && !lower && !number;
         out[c] = static_cast<std::uint16_t>((upper ? kUpper : 0) | (lower ? kLower : 0) |
-                                            (number ? kNumber : 0) | (space ? kSpace : 0) |
-                                            (sign && symbol ? kSymbol : 0) |
+                                            (number ? kNumeric : 0) | (number ? kNumber : 0) |
+                                            (space ? kSpace : 0) | (sign && symbol ? kSymbol : 0) |
                                             (sign && !symbol ? kPunctuation : 0) |
                                             (upper || lower || number || c == '_' ? kWord : 0));
     }
@@ -35,8 +35,9 @@ constexpr auto kAscii = [] {
 /// A text with the questions that patterns ask.
 struct Reader {
     std::string_view text;
+    const Unicode& table;
 
-    explicit Reader(std::string_view t) : text(t) {}
+    explicit Reader(std::string_view t) : text(t), table(Unicode::get()) {}
 
     std::size_t size() const { return text.size(); }
     unsigned char byte(std::size_t at) const { return static_cast<unsigned char>(text.data()[at]); }
@@ -54,7 +55,7 @@ struct Reader {
         int length = 0;
         char32_t c = code_point(text.data() + at, length);
         next = at + static_cast<std::size_t>(length);
-        return Unicode::get().bits(c);
+        return table.bits(c);
     }
     bool is(std::size_t at, std::uint16_t any_of) const {
         std::size_t next = 0;
@@ -133,30 +134,85 @@ public:
     }
 };
 
-class Gpt2 final : public Covering {
+/// One whose words in ASCII are found many at a time.
+class AsciiAtOnce : public Covering {
 public:
+    std::size_t words(std::string_view text,
+                      std::size_t at,
+                      std::uint32_t* ends,
+                      std::size_t most) const final {
+        std::size_t count = 0;
+        while (count < most && at < text.size()) {
+            bool ascii =
+                (text[at] & 0x80) == 0 && (at + 1 == text.size() || (text[at + 1] & 0x80) == 0);
+            std::size_t more =
+                ascii ? ascii_words(
+                            text.data(), text.size(), at, rules_, tier_, ends + count, most - count)
+                      : 0;
+            count += more;
+            if (more > 0)
+                at = ends[count - 1];
+            else
+                ends[count++] = static_cast<std::uint32_t>(at = advance(text, at));
+        }
+        return count;
+    }
+
+protected:
+    AsciiAtOnce(Tier tier, WordRules rules) : tier_(tier), rules_(rules) {}
+
+private:
+    Tier tier_;
+    WordRules rules_;
+};
+
+/// `apart`: behind a cut at each digit.
+class Gpt2 final : public AsciiAtOnce {
+public:
+    Gpt2(Tier tier, bool apart)
+        : AsciiAtOnce(tier, {false, apart, apart ? 1 : 0}),
+          apart_(apart ? kNumeric : std::uint16_t{0}) {}
+
     std::size_t advance(std::string_view text, std::size_t at) const override {
         Reader in(text);
         std::size_t next = 0;
+        if (in.bits(at, next) & apart_)
+            return next;
         if (std::size_t end = contraction(in, at, false); end != at)
             return end;
         std::size_t body = at + (text[at] == ' ');
         std::uint16_t bits = in.bits(body, next);
-        if (body < text.size() && !(bits & kSpace)) {
+        if (body < text.size() && !(bits & (kSpace | apart_))) {
             if (bits & kLetter)
                 return in.run(next, kLetter);
             if (bits & kNumber)
-                return in.run(next, kNumber);
-            return in.run_without(next, kSpace | kLetter | kNumber);
+                return numbers(in, next);
+            return in.run_without(next, kSpace | kLetter | kNumber | apart_);
         }
-        return blanks(in, at, in.run(at, kSpace));
+        std::size_t end = in.run(at, kSpace);
+        return in.is(end, apart_) ? end : blanks(in, at, end);
     }
+
+private:
+    std::size_t numbers(const Reader& in, std::size_t at) const {
+        for (std::size_t next = at; at < in.size(); at = next) {
+            std::uint16_t bits = in.bits(at, next);
+            if (!(bits & kNumber) || (bits & apart_))
+                break;
+        }
+        return at;
+    }
+
+    std::uint16_t apart_;
 };
 
 /// cl100k, Llama 3 and Qwen: `digits` at once; marks may count as letters.
-class Cl100k final : public Covering {
+class Cl100k final : public AsciiAtOnce {
 public:
-    Cl100k(int digits, std::uint16_t letters) : digits_(digits), letters_(letters) {}
+    Cl100k(Tier tier, int digits, std::uint16_t letters)
+        : AsciiAtOnce(tier, {true, false, digits}),
+          digits_(digits),
+          letters_(letters) {}
 
     std::size_t advance(std::string_view text, std::size_t at) const override {
         Reader in(text);
@@ -188,7 +244,7 @@ private:
 /// o200k and Tekken: words by case.
 class O200k final : public Covering {
 public:
-    O200k(int digits, bool contractions) : digits_(digits), contractions_(contractions) {}
+    O200k(Tier, int digits, bool contractions) : digits_(digits), contractions_(contractions) {}
 
     std::size_t advance(std::string_view text, std::size_t at) const override {
         Reader in(text);
@@ -258,7 +314,7 @@ private:
 /// Runs of what has one of the bits, at most so many characters each.
 class Runs final : public Scanner {
 public:
-    Runs(std::uint16_t any_of, int most) : any_of_(any_of), most_(most) {}
+    Runs(Tier, std::uint16_t any_of, int most) : any_of_(any_of), most_(most) {}
 
     bool next(std::string_view text, std::size_t from, Match& match) const override {
         Reader in(text);
@@ -275,6 +331,8 @@ private:
 /// `[一-龥぀-ゟ゠-ヿ]+`
 class DeepseekHan final : public Scanner {
 public:
+    explicit DeepseekHan(Tier) {}
+
     bool next(std::string_view text, std::size_t from, Match& match) const override {
         std::size_t at = from, end = 0;
         while (at < text.size() && !inside(text, at, end))
@@ -301,6 +359,8 @@ private:
 /// digits. Digits and controls lie between its matches.
 class Deepseek final : public Scanner {
 public:
+    explicit Deepseek(Tier) {}
+
     bool next(std::string_view text, std::size_t from, Match& match) const override {
         Reader in(text);
         for (std::size_t at = from, after = 0; at < text.size(); at = after) {
@@ -346,13 +406,13 @@ private:
 };
 
 template <class Made, auto... arguments>
-std::unique_ptr<Scanner> make() {
-    return std::make_unique<Made>(arguments...);
+std::unique_ptr<Scanner> make(Tier tier) {
+    return std::make_unique<Made>(tier, arguments...);
 }
 
 struct Known {
     std::string_view pattern;
-    std::unique_ptr<Scanner> (*make)();
+    std::unique_ptr<Scanner> (*make)(Tier);
 };
 
 #define STILLROOM_TAIL R"(|\s*[\r\n]+|\s+(?!\S)|\s+)"
@@ -365,8 +425,9 @@ constexpr std::string_view kGpt2 =
     R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
 
 constexpr Known kKnown[] = {
-    {kGpt2, make<Gpt2>},
-    {R"('(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)", make<Gpt2>},
+    {kGpt2, make<Gpt2, false>},
+    {R"('(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)",
+     make<Gpt2, false>},
     {STILLROOM_CONTRACTIONS "|" STILLROOM_LEAD
                             R"(\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*)" STILLROOM_TAIL,
      make<Cl100k, 3, kLetter>},
@@ -404,11 +465,25 @@ std::size_t Scanner::advance(std::string_view text, std::size_t from) const {
     return next(text, from, match) ? match.end : text.size();
 }
 
-std::unique_ptr<Scanner> known_scanner(std::string_view pattern) {
+std::size_t Scanner::words(std::string_view text,
+                           std::size_t at,
+                           std::uint32_t* ends,
+                           std::size_t most) const {
+    std::size_t count = 0;
+    while (count < most && at < text.size())
+        ends[count++] = static_cast<std::uint32_t>(at = advance(text, at));
+    return count;
+}
+
+std::unique_ptr<Scanner> known_scanner(std::string_view pattern, Tier tier) {
     for (const Known& known : kKnown)
         if (known.pattern == pattern)
-            return known.make();
+            return known.make(tier);
     return nullptr;
+}
+
+std::unique_ptr<Scanner> gpt2_scanner_of_single_digits(Tier tier) {
+    return std::make_unique<Gpt2>(tier, true);
 }
 
 }  // namespace stillroom::lm

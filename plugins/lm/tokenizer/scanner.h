@@ -1,6 +1,9 @@
 #pragma once
 
+#include "plugins/lm/tokenizer/word_starts.h"
+
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string_view>
 
@@ -21,10 +24,20 @@ public:
     /// The end of the match that begins at `from`, for patterns that leave no gap (`covers`).
     virtual std::size_t advance(std::string_view text, std::size_t from) const;
     virtual bool covers() const { return false; }
+    /// Ends of the words from `at` on, one behind the other, of such a pattern: at least one, at
+    /// most `most` and a few; kMoreWords places behind `most` may be written over.
+    virtual std::size_t words(std::string_view text,
+                              std::size_t at,
+                              std::uint32_t* ends,
+                              std::size_t most) const;
+    static constexpr std::size_t kMoreWords = 64;
 };
 
 /// The scanner of a published pattern, recognised by its exact text; null: one we do not know.
-std::unique_ptr<Scanner> known_scanner(std::string_view pattern);
+/// `tier`: what it may use of the machine; each finds the same.
+std::unique_ptr<Scanner> known_scanner(std::string_view pattern, Tier tier = best_tier());
+/// GPT-2's behind a cut at each digit, which `unicode::kNumeric` tells.
+std::unique_ptr<Scanner> gpt2_scanner_of_single_digits(Tier tier = best_tier());
 
 extern const std::string_view kGpt2Pattern;
 

@@ -19,33 +19,36 @@ constexpr std::size_t kLongestText = 0xFFFFFFFF;
 /// Ids of words.
 class IdSink final : public WordSink {
 public:
-    IdSink(const Model& model, WordCache& cache, std::vector<std::uint32_t>& ids)
+    IdSink(const Model& model, WordCache& cache, IdBuffer& ids)
         : model_(model),
           cache_(cache),
           ids_(ids) {}
 
     void word(const Piece& word) override {
-        const char* end = word.text.data() + word.text.size();
-        model_.encode_ids(word.text, end, cache_, ids_);
+        auto end = static_cast<std::uint32_t>(word.text.size());
+        model_.encode_words(word.text, 0, {&end, 1}, cache_, ids_);
     }
 
 private:
     const Model& model_;
     WordCache& cache_;
-    std::vector<std::uint32_t>& ids_;
+    IdBuffer& ids_;
 };
 
 /// And where each came from.
 class BoundsSink final : public WordSink {
 public:
-    BoundsSink(const TokenizerParts& parts, Encoding& out) : parts_(parts), out_(out) {}
+    BoundsSink(const TokenizerParts& parts, IdBuffer& ids, std::vector<Bounds>& bounds)
+        : parts_(parts),
+          ids_(ids),
+          bounds_(bounds) {}
 
     void word(const Piece& word) override {
         tokens_.clear();
         parts_.model->encode(word.text, tokens_);
         for (const Token& token : tokens_) {
-            out_.ids.push_back(token.id);
-            out_.bounds.push_back(bounds_of(word, token));
+            ids_.push_back(token.id);
+            bounds_.push_back(bounds_of(word, token));
         }
     }
 
@@ -58,26 +61,31 @@ private:
     }
 
     const TokenizerParts& parts_;
-    Encoding& out_;
+    IdBuffer& ids_;
+    std::vector<Bounds>& bounds_;
     std::vector<Token> tokens_;
 };
 
-/// One text on its way through the parts.
+/// One text on its way through the parts, its ids behind those that are there. `bounds` is null
+/// where nobody asks where they came from; then `cache` is not.
 class Run {
 public:
-    Run(const TokenizerParts& parts, const EncodeOptions& options, WordCache* cache)
+    Run(const TokenizerParts& parts,
+        const EncodeOptions& options,
+        WordCache* cache,
+        IdBuffer& ids,
+        std::vector<Bounds>* bounds)
         : parts_(parts),
           options_(options),
-          cache_(cache) {}
+          cache_(cache),
+          ids_(ids),
+          bounds_(bounds) {}
 
-    void text(std::string_view text, Encoding& out, bool with_bounds) {
-        Piece whole = store_.whole(
-            text, with_bounds || parts_.pre_tokenizer.needs_bounds(!parts_.normalizer.empty()));
-        between(whole, parts_.raw_finder, out, with_bounds, [&](const Piece& raw) {
+    void text(std::string_view text) {
+        bool track = bounds_ || parts_.pre_tokenizer.needs_bounds(!parts_.normalizer.empty());
+        between(store_.whole(text, track), parts_.raw_finder, [&](const Piece& raw) {
             Piece piece = parts_.normalizer.apply(raw, store_);
-            between(piece, parts_.normalized_finder, out, with_bounds, [&](const Piece& part) {
-                words(part, out, with_bounds);
-            });
+            between(piece, parts_.normalized_finder, [&](const Piece& part) { words(part); });
         });
     }
 
@@ -87,23 +95,18 @@ public:
 private:
     /// Added tokens go out, what lies between them to `act`.
     template <class Act>
-    void between(const Piece& piece,
-                 const AddedTokenFinder& finder,
-                 Encoding& out,
-                 bool with_bounds,
-                 Act act) {
+    void between(const Piece& piece, const AddedTokenFinder& finder, Act act) {
         std::size_t done = 0;
         if (!finder.empty()) {
             for (const auto& found : finder.find(piece.text, options_.allow_special)) {
                 if (found.begin > done)
                     act(piece.part(done, found.begin));
-                out.ids.push_back(finder.id(found));
-                if (with_bounds) {
-                    out.bounds.push_back(
+                if (bounds_) {
+                    bounds_->push_back(
                         {piece.bounds[found.begin].begin, piece.bounds[found.end - 1].end});
-                    added_[out.ids.size() - 1] =
-                        piece.text.substr(found.begin, found.end - found.begin);
+                    added_[ids_.size()] = piece.text.substr(found.begin, found.end - found.begin);
                 }
+                ids_.push_back(finder.id(found));
                 done = found.end;
             }
         }
@@ -111,36 +114,38 @@ private:
             act(piece.part(done, piece.text.size()));
     }
 
-    void words(const Piece& piece, Encoding& out, bool with_bounds) {
-        if (with_bounds) {
-            BoundsSink sink(parts_, out);
+    void words(const Piece& piece) {
+        if (bounds_) {
+            BoundsSink sink(parts_, ids_, *bounds_);
             parts_.pre_tokenizer.run(piece, store_, sink);
             return;
         }
-        const char* end = piece.text.data() + piece.text.size();
+        IdSink sink(*parts_.model, *cache_, ids_);
         if (parts_.pre_tokenizer.empty()) {
             if (!piece.text.empty())
-                parts_.model->encode_ids(piece.text, end, *cache_, out.ids);
-            return;
+                sink.word(piece);
+        } else if (const Scanner* scanner = parts_.pre_tokenizer.only_scanner()) {
+            scanned(piece.text, *scanner);
+        } else {
+            parts_.pre_tokenizer.run(piece, store_, sink);
         }
-        if (const Scanner* scanner = parts_.pre_tokenizer.only_scanner()) {
-            constexpr std::size_t kAtOnce = 256;
-            std::size_t ends[kAtOnce];
-            for (std::size_t at = 0; at < piece.text.size();) {
-                std::size_t begin = at, count = 0;
-                while (at < piece.text.size() && count < kAtOnce)
-                    ends[count++] = at = scanner->advance(piece.text, at);
-                parts_.model->encode_words(piece.text, begin, {ends, count}, *cache_, out.ids);
-            }
-            return;
+    }
+
+    void scanned(std::string_view text, const Scanner& scanner) {
+        constexpr std::size_t kAtOnce = 256;
+        std::uint32_t ends[kAtOnce + Scanner::kMoreWords];
+        for (std::size_t at = 0; at < text.size();) {
+            std::size_t count = scanner.words(text, at, ends, kAtOnce);
+            parts_.model->encode_words(text, at, {ends, count}, *cache_, ids_);
+            at = ends[count - 1];
         }
-        IdSink sink(*parts_.model, *cache_, out.ids);
-        parts_.pre_tokenizer.run(piece, store_, sink);
     }
 
     const TokenizerParts& parts_;
     const EncodeOptions& options_;
     WordCache* cache_;
+    IdBuffer& ids_;
+    std::vector<Bounds>* bounds_;
     PieceStore store_;
     std::map<std::size_t, std::string_view> added_;
 };
@@ -196,15 +201,6 @@ void trim_bounds(const TokenizerParts& parts,
     }
 }
 
-template <class Value>
-void shorten_list(std::vector<Value>& list, std::size_t most, bool drop_front) {
-    if (list.size() <= most)
-        return;
-    auto over = static_cast<std::ptrdiff_t>(list.size() - most);
-    auto begin = drop_front ? list.begin() : list.end() - over;
-    list.erase(begin, begin + over);
-}
-
 void check_text(std::string_view text) {
     if (text.size() > kLongestText)
         throw Error(
@@ -217,37 +213,39 @@ void check_text(std::string_view text) {
             .exit_code(kExitBadInput);
 }
 
-void surround(const PostProcessor& post, Encoding& out, bool with_bounds) {
-    out.ids.insert(out.ids.begin(), post.before.begin(), post.before.end());
-    out.ids.insert(out.ids.end(), post.behind.begin(), post.behind.end());
-    if (!with_bounds)
-        return;
-    out.bounds.insert(out.bounds.begin(), post.before.size(), Bounds());
-    out.bounds.resize(out.ids.size());
+/// Which part of `count` ids is left where at most `most` are wanted.
+std::pair<std::size_t, std::size_t> kept(std::size_t count, std::size_t most, bool drop_front) {
+    std::size_t over = count - std::min(count, most);
+    return drop_front ? std::pair(over, count) : std::pair(std::size_t{0}, count - over);
 }
 
-Encoding run(const TokenizerParts& parts,
-             std::string_view text,
-             const EncodeOptions& options,
-             WordCache* cache,
-             bool with_bounds) {
-    check_text(text);
-    Encoding out;
-    Run run(parts, options, cache);
-    run.text(text, out, with_bounds);
+std::size_t around(const TokenizerParts& parts, const EncodeOptions& options) {
     const PostProcessor& post = parts.post_processor;
-    if (with_bounds)
-        for (bool leave_first : post.trims)
-            trim_bounds(parts, text, leave_first, out, run.added());
-    std::size_t around = options.add_special ? post.before.size() + post.behind.size() : 0;
-    if (options.max_tokens > 0) {
-        std::size_t most = options.max_tokens - std::min(options.max_tokens, around);
-        shorten_list(out.ids, most, options.drop_front);
-        shorten_list(out.bounds, most, options.drop_front);
-    }
-    if (around > 0)
-        surround(post, out, with_bounds);
-    return out;
+    return options.add_special ? post.before.size() + post.behind.size() : 0;
+}
+
+std::size_t most_of_text(const TokenizerParts& parts, const EncodeOptions& options) {
+    std::size_t tokens = around(parts, options);
+    return options.max_tokens == 0 ? static_cast<std::size_t>(-1)
+                                   : options.max_tokens - std::min(options.max_tokens, tokens);
+}
+
+/// Appends.
+void run(const TokenizerParts& parts,
+         std::string_view text,
+         const EncodeOptions& options,
+         WordCache& cache,
+         IdBuffer& ids) {
+    check_text(text);
+    if (options.add_special)
+        ids.append(parts.post_processor.before);
+    std::size_t from = ids.size();
+    Run(parts, options, &cache, ids, nullptr).text(text);
+    auto [begin, end] = kept(ids.size() - from, most_of_text(parts, options), options.drop_front);
+    ids.erase(from + end, ids.size() - from - end);
+    ids.erase(from, begin);
+    if (options.add_special)
+        ids.append(parts.post_processor.behind);
 }
 
 }  // namespace
@@ -274,23 +272,52 @@ Tokenizer Tokenizer::parse_sentencepiece(std::string_view bytes, const std::stri
 std::vector<std::uint32_t> Tokenizer::encode(std::string_view text,
                                              const EncodeOptions& options) const {
     WordCache cache;
-    return run(*parts_, text, options, &cache, false).ids;
+    IdBuffer ids;
+    run(*parts_, text, options, cache, ids);
+    return {ids.data(), ids.data() + ids.size()};
 }
 
 Encoding Tokenizer::encode_with_bounds(std::string_view text, const EncodeOptions& options) const {
-    return run(*parts_, text, options, nullptr, true);
+    check_text(text);
+    IdBuffer ids;
+    Encoding out;
+    Run run(*parts_, options, nullptr, ids, &out.bounds);
+    run.text(text);
+    out.ids.assign(ids.data(), ids.data() + ids.size());
+    const PostProcessor& post = parts_->post_processor;
+    for (bool leave_first : post.trims)
+        trim_bounds(*parts_, text, leave_first, out, run.added());
+    auto [begin, end] = kept(ids.size(), most_of_text(*parts_, options), options.drop_front);
+    auto cut = [begin = begin, end = end](auto& list) {
+        list.erase(list.begin() + static_cast<std::ptrdiff_t>(end), list.end());
+        list.erase(list.begin(), list.begin() + static_cast<std::ptrdiff_t>(begin));
+    };
+    cut(out.ids);
+    cut(out.bounds);
+    if (options.add_special) {
+        out.ids.insert(out.ids.begin(), post.before.begin(), post.before.end());
+        out.ids.insert(out.ids.end(), post.behind.begin(), post.behind.end());
+        out.bounds.insert(out.bounds.begin(), post.before.size(), Bounds());
+        out.bounds.resize(out.ids.size());
+    }
+    return out;
+}
+
+void Tokenizer::encode(std::string_view text,
+                       const EncodeOptions& options,
+                       EncodeScratch& scratch,
+                       IdBuffer& ids) const {
+    run(*parts_, text, options, scratch.words(parts_), ids);
 }
 
 void Tokenizer::encode(std::string_view text,
                        const EncodeOptions& options,
                        EncodeScratch& scratch,
                        std::vector<std::uint32_t>& ids) const {
-    WordCache& cache = scratch.words(parts_);
-    std::vector<std::uint32_t> made = run(*parts_, text, options, &cache, false).ids;
-    if (ids.empty())
-        ids = std::move(made);
-    else
-        ids.insert(ids.end(), made.begin(), made.end());
+    IdBuffer& made = scratch.ids();
+    made.clear();
+    encode(text, options, scratch, made);
+    ids.insert(ids.end(), made.data(), made.data() + made.size());
 }
 
 std::size_t Tokenizer::vocab_size() const {

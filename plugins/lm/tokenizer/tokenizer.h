@@ -54,7 +54,7 @@ struct SpecialIds {
 /// Text to ids and back, as the tokenizer's own files say. Immutable, cheap to copy and shared by
 /// threads without locks. Equal ids for equal text, on every machine.
 ///
-/// Limits: a file of 512 MiB, 4 Mi tokens, 64 KiB a token, 4 GiB a text; for a split pattern that
+/// Limits: a file of 512 MiB, 2 Mi tokens, 64 KiB a token, 4 GiB a text; for a split pattern that
 /// no scanner knows, 4,000,000 steps and 64 MiB a match. Padding that a file asks for is not done.
 class STILLROOM_API Tokenizer {
 public:
@@ -72,7 +72,13 @@ public:
     std::vector<std::uint32_t> encode(std::string_view text,
                                       const EncodeOptions& options = {}) const;
     Encoding encode_with_bounds(std::string_view text, const EncodeOptions& options = {}) const;
-    /// Appends the ids. `scratch` is a thread's own: what it remembers makes the next text faster.
+    /// Appends the ids, the fastest way. `scratch` is a thread's own: what it remembers makes the
+    /// next text faster.
+    void encode(std::string_view text,
+                const EncodeOptions& options,
+                EncodeScratch& scratch,
+                IdBuffer& ids) const;
+    /// The same into a vector, by way of a buffer in `scratch`.
     void encode(std::string_view text,
                 const EncodeOptions& options,
                 EncodeScratch& scratch,

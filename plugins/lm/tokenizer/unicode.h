@@ -33,7 +33,7 @@ public:
     static const Unicode& get();
 
     std::uint16_t bits(char32_t c) const {
-        return values_[static_cast<std::size_t>(pages_[c >> 7]) << 7 | (c & 127)];
+        return values_.data()[static_cast<std::size_t>(pages_.data()[c >> 7]) << 7 | (c & 127)];
     }
     bool is(char32_t c, std::uint16_t any_of) const { return (bits(c) & any_of) != 0; }
 

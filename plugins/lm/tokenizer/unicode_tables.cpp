@@ -43,5 +43,8 @@ std::span<const std::uint32_t> old_punctuation() {
 std::span<const std::uint32_t> grapheme_runs() {
     return kGraphemeRuns;
 }
+std::span<const std::uint32_t> script_runs() {
+    return kScriptRuns;
+}
 
 }  // namespace stillroom::lm::tables

@@ -18,5 +18,6 @@ std::span<const std::uint32_t> numeric();
 std::span<const std::uint32_t> dropped();
 std::span<const std::uint32_t> old_punctuation();
 std::span<const std::uint32_t> grapheme_runs();
+std::span<const std::uint32_t> script_runs();
 
 }  // namespace stillroom::lm::tables

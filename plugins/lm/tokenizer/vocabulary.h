@@ -12,7 +12,7 @@
 namespace stillroom::lm {
 
 /// Of `tokenizer.json` and its like, above every published one.
-inline constexpr std::size_t kMostTokens = std::size_t{4} << 20;
+inline constexpr std::size_t kMostTokens = std::size_t{2} << 20;
 inline constexpr std::size_t kLongestToken = std::size_t{64} << 10;
 
 /// Texts and their ids, both ways.

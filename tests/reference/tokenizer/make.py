@@ -231,6 +231,15 @@ def mixed_splits():
     return tokenizer
 
 
+def scripts():
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.UnicodeScripts()
+    tokenizer.decoder = decoders.Fuse()
+    train(tokenizer, trainers.BpeTrainer(vocab_size=220, show_progress=False, limit_alphabet=120, special_tokens=["<unk>"]))
+    tokenizer.add_tokens(ADDED)
+    return tokenizer
+
+
 def roberta():
     tokenizer = byte_level([], False, use_regex=True)
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
@@ -243,6 +252,7 @@ MAKERS = {
     "unigram_unknown": unigram_unknown,
     "bert": bert,
     "mixed_splits": mixed_splits,
+    "scripts": scripts,
     "roberta": roberta,
     "llama3": llama3,
     "qwen35": lambda: byte_level([QWEN35], True),

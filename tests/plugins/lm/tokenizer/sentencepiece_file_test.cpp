@@ -39,7 +39,7 @@ TEST_CASE("a .model is read field by field, in any order, with defaults") {
     CHECK(file.remove_extra_blanks);
 }
 
-TEST_CASE("what is no .model is refused at its byte") {
+TEST_CASE("T8: what is no .model is refused at its byte") {
     std::string good = piece("<unk>", 2) + piece("a", 1) + piece("b", 1);
     CHECK(refused(good) == "nothing");
     CHECK(refused("") == "3: byte 0: no pieces: this is no SentencePiece model");

@@ -103,7 +103,7 @@ int run(int count, char** words) {
         return 0;
     }
     std::string text = all_of_stdin();
-    std::vector<std::uint32_t> ids;
+    IdBuffer ids;
     EncodeOptions options;
     options.add_special = false;
     options.allow_special = true;

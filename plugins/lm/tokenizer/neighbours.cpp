@@ -1,0 +1,109 @@
+#include "plugins/lm/tokenizer/neighbours.h"
+
+#include "plugins/lm/tokenizer/unicode.h"
+
+#include <algorithm>
+#include <bit>
+
+namespace stillroom::lm {
+namespace {
+
+bool continues(char byte) {
+    return (byte & 0xC0) == 0x80;
+}
+
+std::size_t length_of(char lead) {
+    auto byte = static_cast<unsigned char>(lead);
+    return byte < 0x80 ? 1 : byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4;
+}
+
+/// Code points, half open.
+struct Range {
+    char32_t begin = 0;
+    char32_t end = 0;
+};
+
+/// The characters that begin with these bytes.
+Range with_prefix(std::string_view bytes) {
+    std::size_t length = length_of(bytes[0]);
+    char32_t lead_bits = static_cast<unsigned char>(bytes[0]) & (0xFFu >> (length + 1));
+    Range out{lead_bits, lead_bits + 1};
+    for (std::size_t i = 1; i < length; ++i) {
+        char32_t bits = i < bytes.size() ? static_cast<unsigned char>(bytes[i]) & 63u : 0;
+        out.begin = out.begin << 6 | bits;
+        out.end = i < bytes.size() ? out.begin + 1 : out.end << 6;
+    }
+    if (length == 4)
+        out.begin = std::max<char32_t>(out.begin, 0x10000);
+    return out;
+}
+
+constexpr char32_t kLast = 0x110000;
+
+}  // namespace
+
+int Neighbours::lead_of(char byte) {
+    int bits = static_cast<unsigned char>(byte);
+    return bits < 0xE0 ? bits & 31 : bits < 0xF0 ? 32 + (bits & 15) : 48 + (bits & 7);
+}
+
+void Neighbours::expect(std::size_t characters) {
+    std::size_t bits = std::bit_ceil(std::clamp<std::size_t>(characters * 8, 1 << 16, 1 << 22));
+    bits_.assign(bits / 64, 0);
+    shift_ = 64 - std::countr_zero(bits);
+}
+
+void Neighbours::join(std::uint32_t left, std::uint32_t right) {
+    std::uint64_t bit = place_of(left, right);
+    bits_[bit >> 6] |= std::uint64_t{1} << (bit & 63);
+}
+
+void Neighbours::add(std::string_view text) {
+    int length = 0;
+    char32_t before = code_point(text.data(), length);
+    for (auto at = static_cast<std::size_t>(length); at < text.size();
+         at += static_cast<std::size_t>(length)) {
+        char32_t c = code_point(text.data() + at, length);
+        join(kind(before), kind(c));
+        before = c;
+    }
+}
+
+void Neighbours::add_bytes(std::string_view bytes) {
+    for (std::size_t at = 1; at < bytes.size(); ++at) {
+        if (continues(bytes[at]) || !(bytes[at] & 0x80) || !(bytes[at - 1] & 0x80))
+            continue;
+        std::size_t begin = at - 1;
+        while (begin > 0 && continues(bytes[begin]))
+            --begin;
+        std::string_view left = bytes.substr(begin, at - begin);
+        bool part = continues(left[0]);
+        if (part ? left.size() > 3 : length_of(left[0]) != left.size())
+            continue;  // no text has that
+        Range right = with_prefix(bytes.substr(at, length_of(bytes[at])));
+        if (part && right.end - right.begin > 1) {
+            parts_[static_cast<unsigned char>(left.back()) & 63u] |= std::uint64_t{1}
+                                                                     << lead_of(bytes[at]);
+            continue;
+        }
+        if (!part) {
+            std::uint32_t before = kind(with_prefix(left).begin);
+            for (char32_t c = right.begin; c < std::min(right.end, kLast);
+                 c += c < 0x10000 ? 1 : 0x1000)
+                join(before, kind(c));
+            continue;
+        }
+        // Every character that ends so.
+        char32_t low = 0, step = 1;
+        for (char byte : left) {
+            low = low << 6 | (static_cast<unsigned char>(byte) & 63u);
+            step <<= 6;
+        }
+        for (char32_t c = low; c < 0x10000; c += step)
+            join(kind(c), kind(right.begin));
+        for (char32_t c = 0x10000; c < kLast; c += 0x1000)
+            join(kind(c), kind(right.begin));
+    }
+}
+
+}  // namespace stillroom::lm

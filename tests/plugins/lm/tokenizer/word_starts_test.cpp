@@ -1,0 +1,110 @@
+// Words that are found 64 bytes at a time, against the scalar scanner that says the truth.
+
+#include "plugins/lm/tokenizer/scanner.h"
+
+#include <doctest/doctest.h>
+
+#include <random>
+#include <string>
+#include <vector>
+
+using namespace stillroom::lm;
+
+namespace {
+
+constexpr std::string_view kLlama3 =
+    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*)"
+    R"(|\s*[\r\n]+|\s+(?!\S)|\s+)";
+constexpr std::string_view kQwen =
+    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*)"
+    R"(|\s*[\r\n]+|\s+(?!\S)|\s+)";
+
+using MakeScanner = std::unique_ptr<Scanner> (*)(Tier);
+constexpr MakeScanner kScanners[] = {
+    [](Tier tier) { return known_scanner(kLlama3, tier); },
+    [](Tier tier) { return known_scanner(kQwen, tier); },
+    [](Tier tier) { return known_scanner(kGpt2Pattern, tier); },
+    [](Tier tier) { return gpt2_scanner_of_single_digits(tier); },
+};
+
+std::vector<Tier> tiers() {
+    std::vector<Tier> out;
+    for (Tier tier : {Tier::plain, Tier::avx2, Tier::avx512})
+        if (tier <= best_tier())
+            out.push_back(tier);
+    return out;
+}
+
+std::vector<std::uint32_t> one_by_one(const Scanner& scanner, std::string_view text) {
+    std::vector<std::uint32_t> out;
+    for (std::size_t at = 0; at < text.size();)
+        out.push_back(static_cast<std::uint32_t>(at = scanner.advance(text, at)));
+    return out;
+}
+
+std::vector<std::uint32_t> at_once(const Scanner& scanner,
+                                   std::string_view text,
+                                   std::size_t most) {
+    std::vector<std::uint32_t> out, ends(most + Scanner::kMoreWords);
+    for (std::size_t at = 0; at < text.size(); at = out.back()) {
+        std::size_t count = scanner.words(text, at, ends.data(), most);
+        REQUIRE(count > 0);
+        REQUIRE(count <= ends.size());
+        out.insert(out.end(), ends.begin(), ends.begin() + static_cast<std::ptrdiff_t>(count));
+    }
+    return out;
+}
+
+/// What decides: quotes and the letters behind them, blanks of each kind, digits, signs, and
+/// sometimes something that is not ASCII.
+std::string random_text(std::mt19937& random) {
+    static const std::string kAscii = "  \n\n\r\t\v''sStTrReEvVlLmMdDaaaZ00199.,!=_\x01\x7f";
+    static const std::vector<std::string> kOther = {
+        "é", "中", "\u00a0", "\u3000", "٣", "ſ", "😀", "…"};
+    std::string out;
+    std::size_t size = random() % 200;
+    bool other = random() % 4 == 0;
+    while (out.size() < size) {
+        if (other && random() % 12 == 0)
+            out += kOther[random() % kOther.size()];
+        else
+            out.append(random() % 40 == 0 ? 1 + random() % 90 : 1,
+                       kAscii[random() % kAscii.size()]);
+    }
+    return out;
+}
+
+}  // namespace
+
+TEST_CASE("each tier finds the words that the scalar scanner finds") {
+    std::mt19937 random(20260101);  // NOLINT: the same texts each time
+    for (int round = 0; round < 6000; ++round) {
+        std::string text = random_text(random);
+        CAPTURE(text);
+        for (MakeScanner make : kScanners) {
+            std::vector<std::uint32_t> wanted = one_by_one(*make(Tier::plain), text);
+            for (Tier tier : tiers()) {
+                CAPTURE(static_cast<int>(tier));
+                bool same = at_once(*make(tier), text, 1 + random() % 40) == wanted;
+                CHECK(same);
+            }
+        }
+    }
+}
+
+TEST_CASE("a text that ends within a look, or with it, ends its last word") {
+    for (MakeScanner make : kScanners) {
+        for (std::size_t size = 1; size < 200; ++size) {
+            for (std::string unit : {"a", " ", "\n", " a", "1", "=", "'s", " \n ", "ab c\n"}) {
+                std::string text;
+                while (text.size() < size)
+                    text += unit;
+                for (Tier tier : tiers()) {
+                    std::unique_ptr<Scanner> scanner = make(tier);
+                    bool same = at_once(*scanner, text, 8) == one_by_one(*scanner, text);
+                    CHECK(same);
+                }
+            }
+        }
+    }
+}
