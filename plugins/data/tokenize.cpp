@@ -54,9 +54,11 @@ void check_facts(const StageContext& context,
                  const TokenizeSettings& settings,
                  const lm::VocabularyFacts& facts) {
     if (settings.append_eod && !facts.eod)
-        context.refuse(TokenizeSettings::Key().append_eod,
-                       "the tokenizer names no end of text",
-                       "its tokenizer_config.json says it as eos_token; or leave append_eod out");
+        context.refuse(
+            TokenizeSettings::Key().append_eod,
+            "the tokenizer names no end of text",
+            "eos_token of tokenizer_config.json says it: name the folder that holds both "
+            "files, or leave append_eod out");
 }
 
 void check_files(const StageContext& context,

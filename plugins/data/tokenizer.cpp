@@ -4,7 +4,6 @@
 #include "engine/base/durable.h"
 #include "engine/base/error.h"
 #include "engine/base/files.h"
-#include "engine/base/text.h"
 #include "plugins/lm/hub/hub_download.h"
 #include "plugins/lm/hub/model_files.h"
 #include "plugins/lm/hub/wheel.h"
@@ -13,7 +12,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <fstream>
 #include <optional>
 
@@ -29,12 +27,6 @@ bool is_tokenizer_file(std::string_view path) {
            !path.starts_with("LICENSE") && !path.starts_with("NOTICE") &&
            !path.starts_with("USE_POLICY") && path != "hf_quant_config.json" &&
            path != "model.safetensors.index.json";
-}
-
-/// What stands beside a tokenizer's own file and says which of its ids are special.
-bool is_beside(std::string_view path) {
-    return is_tokenizer_file(path) && path != "tokenizer.json" && path != "tokenizer.model" &&
-           path != "tekken.json" && path != "config.json";
 }
 
 std::vector<std::string> names_in(const fs::path& folder) {
@@ -92,14 +84,11 @@ void write_gguf(const fs::path& file, const fs::path& out) {
     write_record_file(out / "special_tokens_map.json", lm::gguf_special_tokens_text(vocabulary));
 }
 
-/// A file of its own becomes a folder, with what stands beside it. What was read beside it is
-/// listed.
-std::vector<fs::path> write_file_folder(const fs::path& file, const fs::path& out) {
-    std::vector<fs::path> beside;
-    if (first_bytes(file) == "GGUF") {
-        write_gguf(file, out);
-        return beside;
-    }
+/// A file of its own becomes a folder. What stands beside it does not count: the same file is the
+/// same tokenizer wherever it lies.
+void write_file_folder(const fs::path& file, const fs::path& out) {
+    if (first_bytes(file) == "GGUF")
+        return write_gguf(file, out);
     if (lm::is_pickle(file.filename().string()))
         throw Error({}, fmt::format("'{}' is a pickle file and is never opened", file.string()))
             .hint(
@@ -108,12 +97,6 @@ std::vector<fs::path> write_file_folder(const fs::path& file, const fs::path& ou
             .exit_code(kExitPolicy);
     lm::Tokenizer::read(file);  // says what is wrong with it
     write_record_file(out / name_in_folder(file), read_file(file, kMostTokenizer));
-    for (const std::string& name : list_folder(file.parent_path()))
-        if (is_beside(name)) {
-            beside.push_back(file.parent_path() / name);
-            write_record_file(out / name, read_file(beside.back(), kMostTokenizer));
-        }
-    return beside;
 }
 
 /// For stages that look at it before anything runs.
@@ -178,8 +161,7 @@ private:
     }
 
     void of_file(const fs::path& file) {
-        for (const fs::path& beside : write_file_folder(file, context_.output("tokenizer")))
-            context_.reads(beside);
+        write_file_folder(file, context_.output("tokenizer"));
         tell(context_, lm::Tokenizer::read(context_.output("tokenizer")));
     }
 

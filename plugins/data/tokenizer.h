@@ -6,7 +6,7 @@
 namespace stillroom::data {
 
 /// Names a tokenizer. A folder and a snapshot of the Hub are bound as they lie there, less all that
-/// is no tokenizer's; a file, or the one inside a GGUF model, makes a new folder.
+/// is no tokenizer's; a file by itself, or the one inside a GGUF model, makes a new folder.
 class NameTokenizer final : public Stage {
 public:
     using Settings = TokenizerSettings;

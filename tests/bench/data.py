@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""JSON lines to token files, beside Megatron's preprocessing: data.py PROGRAM PROSE TOKENIZER [GIGABYTES]
+"""JSON lines to token files, beside Megatron's preprocessing: data.py PROGRAM PROSE TOKENIZER [GIGABYTES [PART]]
 
 PROSE is a file of English text, TOKENIZER a folder with tokenizer.json and tokenizer_config.json. The lines are made of that text and of the
 Python code of the peer's environment, cut at random places, a new cut each line: nothing repeats as a whole. The peer (data_peer.py) needs an
-environment with tokenizers and megatron-core, which STILLROOM_BENCH_VENV names. It takes the first 64 MB of the same lines and its time is scaled to
-all of them; ours takes both. Files are compared first. Ends with 1 when a budget is missed.
+environment with tokenizers and megatron-core, which STILLROOM_BENCH_VENV names. It takes the first PART (64) MB of the same lines and its time is
+scaled to all of them; ours takes both. Files are compared first. Ends with 1 when a budget is missed.
 """
 
 import json
@@ -17,7 +17,6 @@ import tempfile
 import measure
 from measure import mebibytes, median
 
-PART = 64_000_000
 ROUNDS = 3
 
 
@@ -79,6 +78,7 @@ def written_at(folder, size):
 def main():
     program, prose, tokenizer = sys.argv[1:4]
     size = int(float(sys.argv[4] if len(sys.argv) > 4 else 1) * 1e9)
+    peers = int(float(sys.argv[5] if len(sys.argv) > 5 else 64) * 1e6)
     venv = os.environ.get("STILLROOM_BENCH_VENV")
     code = []
     if venv:
@@ -89,7 +89,7 @@ def main():
         folder = pathlib.Path(scratch)
         whole, part = folder / "whole.jsonl", folder / "part.jsonl"
         write_lines(whole, size, pathlib.Path(prose).read_text(encoding="utf-8"), code)
-        data = whole.open("rb").read(PART)
+        data = whole.open("rb").read(peers)
         part.write_bytes(data[: data.rindex(b"\n") + 1])
         bench = Bench(program, tokenizer, folder)
         theirs = None

@@ -184,7 +184,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def resolve(self, parts, fault):
         cached = parts[0] == "resolve-cache"
-        repo, rest = self.repo(["models"] + (parts[1:] if cached else parts))
+        words = parts[1:] if cached else parts
+        repo, rest = self.repo(words if words[0] == "datasets" else ["models"] + words)
         if not repo:
             return self.refuse(401 if "Authorization" not in self.headers else 404, "RepoNotFound")
         revision, path = rest[1], "/".join(rest[2:])
