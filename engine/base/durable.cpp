@@ -95,6 +95,23 @@ void write_record_file(const fs::path& path, std::string_view text) {
     replace_file(path, text, false);
 }
 
+void write_new_record_file(const fs::path& path, std::string_view text) {
+    Descriptor file(retried([&] {
+        return ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+    }));
+    if (!file.is_open()) {
+        write_record_file(path, text);
+        return;
+    }
+    try {
+        write_all(file, text, path);
+        close_written(file, path);
+    } catch (...) {
+        ::unlink(path.c_str());
+        throw;
+    }
+}
+
 void sync(const Descriptor& file, const fs::path& path) {
     if (retried([&] { return ::fsync(file.get()); }) != 0)
         refuse_write(path, errno);

@@ -39,6 +39,10 @@ STILLROOM_API void replace_file(const std::filesystem::path& path,
 /// The same, syncing nothing: for records, which a power cut may take.
 STILLROOM_API void write_record_file(const std::filesystem::path& path, std::string_view text);
 
+/// The same, for a file that is most likely not there yet: then it is written under its own name,
+/// and who reads it meanwhile, or after a kill, may find half of it.
+STILLROOM_API void write_new_record_file(const std::filesystem::path& path, std::string_view text);
+
 /// Exclusively, and never through a link.
 /// `told`: what to call it where it cannot be made; empty: its own path.
 STILLROOM_API Descriptor make_new_file(const std::filesystem::path& path,

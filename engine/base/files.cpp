@@ -3,6 +3,7 @@
 #include "engine/base/durable.h"
 #include "engine/base/error.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <pwd.h>
@@ -13,10 +14,15 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 
 namespace stillroom {
 namespace fs = std::filesystem;
 namespace {
+
+struct CloseFolder {
+    void operator()(DIR* folder) const { ::closedir(folder); }
+};
 
 [[noreturn]] void refuse_read(const fs::path& path, std::string_view why) {
     throw Error({}, fmt::format("cannot read {}: {}", path.string(), why)).exit_code(kExitUsage);
@@ -73,9 +79,10 @@ void write_file(const fs::path& path, std::string_view text) {
 
 std::vector<std::string> list_folder(const fs::path& folder) {
     std::vector<std::string> names;
-    std::error_code error;
-    for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error))
-        names.push_back(it->path().filename().string());
+    std::unique_ptr<DIR, CloseFolder> open(::opendir(folder.c_str()));
+    while (dirent* entry = open ? ::readdir(open.get()) : nullptr)
+        if (std::string_view name = entry->d_name; name != "." && name != "..")
+            names.emplace_back(name);
     std::sort(names.begin(), names.end());
     return names;
 }

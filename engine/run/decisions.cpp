@@ -1,5 +1,6 @@
 #include "engine/run/decisions.h"
 
+#include "engine/base/durable.h"
 #include "engine/base/error.h"
 #include "engine/base/files.h"
 #include "engine/base/host.h"
@@ -67,6 +68,7 @@ void Decisions::write(const State& state) const {
     }
     out.end_object();
     out.end_object();
+    make_folders(file_.parent_path());
     write_file(file_, out.take() + "\n");
 }
 

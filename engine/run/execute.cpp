@@ -1,6 +1,7 @@
 #include "engine/run/execute.h"
 
 #include "engine/base/error.h"
+#include "engine/run/crew.h"
 #include "engine/schema/catalog.h"
 
 #include <fmt/format.h>
@@ -180,6 +181,7 @@ private:
     int exit_code_ = 0;
     Moment stopped_at_{};
     std::set<std::size_t> told_waiting_;
+    Crew crew_{kMostFinishing, [this] { bell_.ring(); }};  // ends first: it uses the others
 };
 
 std::vector<Task> Execution::make_tasks(const std::vector<std::set<std::size_t>>& chosen) {
@@ -351,8 +353,7 @@ bool Execution::advance(std::size_t task, Active& active) {
     if (end->exit_code == 0) {
         active.ranks.reset();
         scheduler_.rests(task);
-        active.finishing = std::async(std::launch::async, [this, task, heard = active.heard] {
-            Ringing ringing{bell_};
+        active.finishing = crew_.run([this, task, heard = std::move(active.heard)] {
             return desk_.finish(job(task), refs_[task], planned(task), heard);
         });
         return false;

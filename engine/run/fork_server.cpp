@@ -2,6 +2,7 @@
 
 #include "engine/base/error.h"
 #include "engine/base/host.h"
+#include "engine/base/units.h"
 #include "engine/run/child.h"
 
 #include <fcntl.h>
@@ -60,9 +61,9 @@ struct Request {
 };
 
 std::optional<Request> receive_request(int socket) {
-    Request request;
-    request.text.resize(kLongestRequest);
-    Packet packet(request.text.data(), request.text.size());
+    // Filled only as far as needed: what the server writes to, each worker must copy.
+    static const auto buffer = std::make_unique_for_overwrite<char[]>(kLongestRequest);
+    Packet packet(buffer.get(), kLongestRequest);
     ssize_t count = 0;
     do
         count = ::recvmsg(socket, &packet.message, MSG_CMSG_CLOEXEC);
@@ -70,8 +71,8 @@ std::optional<Request> receive_request(int socket) {
     cmsghdr* header = CMSG_FIRSTHDR(&packet.message);
     if (count <= 0 || !header || header->cmsg_type != SCM_RIGHTS)
         return std::nullopt;
+    Request request{{buffer.get(), static_cast<std::size_t>(count)}, -1};
     std::memcpy(&request.output, CMSG_DATA(header), sizeof request.output);
-    request.text.resize(static_cast<std::size_t>(count));
     return request;
 }
 
@@ -169,7 +170,7 @@ std::unique_ptr<Process> ForkServer::start(const std::vector<std::string>& words
 
 std::vector<std::string> serve_forks(std::span<char> title) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    machine_class();  // each worker asks, and has the answer from here
+    machine_class(), utc_now();  // each worker asks, and has what that took to find out from here
     const int socket = 0;
     while (std::optional<Request> request = receive_request(socket)) {
         pid_t pid = fork_sibling();

@@ -155,7 +155,11 @@ void Journal::write_stage(const StageRef& stage,
     if (!message.empty())
         out.key("message"), out.string(message);
     out.end_object();
-    run_.write("stages/" + stage.name + "/stage.json", out.take() + "\n");
+    std::string text = out.take() + "\n";
+    if (std::strcmp(status, "running") == 0)
+        write_new_record_file(run_.stage(stage.name) / "stage.json", text);
+    else
+        run_.write("stages/" + stage.name + "/stage.json", text);
 }
 
 /// What keeps the entry from `store gc`. A stage that only wrote elsewhere is kept by its manifest.

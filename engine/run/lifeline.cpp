@@ -88,14 +88,15 @@ Pulse::Pulse(RecordWriter& records,
       engine_lost_(std::move(engine_lost)),
       thread_([this] { beat(); }) {}
 
-void Pulse::stop() {
-    {
-        std::lock_guard lock(mutex_);
-        ending_ = true;
-    }
+Pulse::~Pulse() {
+    stop();
     wakes_.notify_all();
-    if (thread_.joinable())
-        thread_.join();
+    thread_.join();
+}
+
+void Pulse::stop() {
+    std::lock_guard lock(mutex_);
+    ending_ = true;
 }
 
 void Pulse::beat() {

@@ -42,9 +42,9 @@ public:
           std::function<void()> engine_lost);
     Pulse(const Pulse&) = delete;
     Pulse& operator=(const Pulse&) = delete;
-    ~Pulse() { stop(); }
+    ~Pulse();
 
-    void stop();  ///< no beat any more
+    void stop();  ///< no beat any more; its thread is not waited for
 
 private:
     void beat();

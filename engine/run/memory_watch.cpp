@@ -1,11 +1,16 @@
 #include "engine/run/memory_watch.h"
 
+#include "engine/base/descriptor.h"
 #include "engine/run/machine.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <charconv>
 #include <fstream>
 #include <string>
+#include <string_view>
 
 namespace stillroom {
 namespace {
@@ -23,14 +28,21 @@ std::string events_file() {
     return {};
 }
 
+/// Read for every stage, so without a stream.
 std::uint64_t read_kills() {
     static const std::string file = events_file();
-    std::ifstream events(file);
-    std::string name;
-    for (std::uint64_t value = 0; events >> name >> value;)
-        if (name == "oom_kill")
-            return value;
-    return 0;
+    char text[512];
+    Descriptor events(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+    ssize_t count = events.is_open() ? ::read(events.get(), text, sizeof text) : ssize_t{0};
+    std::string_view rest(text, static_cast<std::size_t>(std::max(count, ssize_t{0})));
+    constexpr std::string_view kName = "oom_kill ";
+    std::size_t at = rest.find(kName);
+    while (at != std::string_view::npos && at > 0 && rest[at - 1] != '\n')
+        at = rest.find(kName, at + 1);
+    std::uint64_t kills = 0;
+    if (at != std::string_view::npos)
+        std::from_chars(rest.data() + at + kName.size(), rest.data() + rest.size(), kills);
+    return kills;
 }
 
 std::uint64_t read_limit() {

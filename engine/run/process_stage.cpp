@@ -20,6 +20,10 @@ namespace {
 /// not the worker's silence.
 constexpr auto kLongestLook = std::chrono::seconds(10);
 
+/// Between two looks at the files of ranks that are at work: whoever waits is woken far more often
+/// than there is something new in each.
+constexpr auto kListenPause = std::chrono::milliseconds(20);
+
 /// What a launcher printed names the rank that it lost; else all of its ranks seem to have gone at
 /// once.
 void blame(std::vector<RankFacts>& ranks) {
@@ -45,7 +49,7 @@ std::vector<std::string> worker_words(const fs::path& program, const fs::path& j
 
 fs::path write_job(const Job& job) {
     fs::path file = job.records / "job.json";
-    write_record_file(file, job_text(job));
+    write_new_record_file(file, job_text(job));
     return file;
 }
 
@@ -91,7 +95,7 @@ ProcessStage::ProcessStage(const Job& job, const ProcessPlan& plan, std::shared_
       plan_(plan),
       folder_(job.records),
       at_work_(std::move(at_work)) {
-    looked_ = Clock::now();
+    looked_ = listened_ = Clock::now();
     for (int rank = 0; rank < job.ranks; ++rank) {
         fs::path log = folder_ / record_file(rank);
         Followed followed{RecordFollower(log, size_of(log)), {}, looked_};
@@ -142,13 +146,14 @@ void ProcessStage::hear(Followed& rank, Record record) {
 }
 
 void ProcessStage::listen() {
+    listened_ = Clock::now();
     for (Followed& rank : ranks_)
         for (Record& record : rank.records.poll())
             hear(rank, std::move(record));
 }
 
 std::vector<std::pair<int, Record>> ProcessStage::records() {
-    if (!gone_)
+    if (!gone_ && Clock::now() - listened_ >= kListenPause)
         listen();
     return std::exchange(heard_, {});
 }
@@ -222,7 +227,9 @@ std::optional<StageEnd> ProcessStage::ended() {
     Clock::time_point now = Clock::now();
     if (!gone_) {
         bool gone = all_gone();
-        listen();
+        bool all_heard = gone && !plan_.launcher && plan_.late <= 0;
+        if (!all_heard && (gone || now - listened_ >= kListenPause))
+            listen();
         if (!gone) {
             look_for_silence(now);
             look_for_failures(now);

@@ -92,6 +92,7 @@ private:
     std::string plugin_;  ///< digest of the module that the first rank opened
     std::vector<std::pair<int, Record>> heard_;
     Clock::time_point looked_{};
+    Clock::time_point listened_{};
     std::optional<Clock::time_point> mercy_ends_;
     std::optional<Clock::time_point> killed_at_;
     std::optional<Clock::time_point> gone_at_;

@@ -352,6 +352,10 @@ std::vector<Record> RecordFollower::poll() {
         std::make_unique_for_overwrite<char[]>(kReadAtOnce);
     more_ = true;
     for (std::size_t total = 0; total < kMostAPoll;) {
+        if (offset_ >= static_cast<std::uint64_t>(status.st_size)) {
+            more_ = false;
+            break;
+        }
         ssize_t count = ::pread(fd, buffer.get(), kReadAtOnce, static_cast<off_t>(offset_));
         if (count < 0 && errno == EINTR)
             continue;

@@ -1,5 +1,6 @@
 #include "engine/run/run_context.h"
 
+#include "engine/base/durable.h"
 #include "engine/run/lifeline.h"
 
 #include <fmt/format.h>
@@ -106,8 +107,9 @@ void WorkerContext::log(LogLevel level, std::string_view text) {
     records_.write(out);
 }
 
-/// Whoever asks for the folder may leave work in it: from now on it is of this machine.
+/// Whoever asks for the folder may leave work in it: from now on it is there, and of this machine.
 fs::path WorkerContext::work() const {
+    make_folders(job_.work);
     decisions_.begin();
     return job_.work;
 }

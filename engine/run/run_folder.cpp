@@ -297,14 +297,19 @@ void RunFolder::link(std::string_view stage_name,
                      const std::string& name,
                      const fs::path& target) const {
     fs::path place = stage(stage_name) / name;
-    if (retried([&] { return ::symlink(target.c_str(), place.c_str()); }) == 0)
-        return;
-    int code = errno;
-    if (code != ENOENT && code != EEXIST)
-        fail(place, code);
-    if (code == ENOENT)
+    auto make = [&] {
+        bool made = retried([&] { return ::symlink(target.c_str(), place.c_str()); }) == 0;
+        return made ? 0 : errno;
+    };
+    int code = make();
+    if (code == ENOENT) {
         make_place(place.parent_path());
-    replace_link(target, place);
+        code = make();
+    }
+    if (code == EEXIST)
+        replace_link(target, place);
+    else if (code != 0)
+        fail(place, code);
 }
 
 void RunFolder::unlink(std::string_view stage_name, const std::string& name) const {

@@ -180,8 +180,6 @@ std::optional<Job> StoreDesk::begin(const PlannedJob& job,
         for (const Feed& feed : input.feeds)
             paths.push_back(plan.stages[index_of(job, feed.stage)].paths.at(feed.output));
     }
-    make_folders(work->outputs());
-    make_folders(work->state());
     for (const OutputDeclaration& output : checked.type->outputs) {
         if (!has_output(output, *checked.settings))
             continue;

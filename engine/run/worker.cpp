@@ -218,10 +218,11 @@ void Worker::finish(Record result) noexcept {
 void Worker::work() {
     Record result;
     result.event = "result";
+    std::optional<Pulse> pulse;
     try {
         say_start();
-        Pulse pulse(records_, job_.alive, job_.beat, [this] { engine_lost(); });
-        Faults faults(job_.inject, ranks_.rank, [&pulse] { pulse.stop(); });
+        pulse.emplace(records_, job_.alive, job_.beat, [this] { engine_lost(); });
+        Faults faults(job_.inject, ranks_.rank, [&pulse] { pulse->stop(); });
         at_work = this;
         std::set_terminate(on_terminate);
         run_stage(faults);
@@ -230,6 +231,8 @@ void Worker::work() {
         result = failed_result(std::current_exception());
     }
     result.cancelled = cancelled_;
+    if (pulse)
+        pulse->stop();
     finish(std::move(result));
 }
 

@@ -238,18 +238,22 @@ struct Lease::State {
 
     fs::path path() const { return numbered(file, number); }
 
-    /// Writes over our own file, never over one that took its name after ours had gone.
-    void write(std::uint64_t beat, bool released) const {
-        Descriptor out(retried(
-            [&] { return ::open(path().c_str(), O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK); }));
-        std::string text = lease_text(owner, beat, released);
-        std::string there(text.size(), '\0');
+    /// Our own file, never one that took its name after ours had gone.
+    Descriptor open(int mode) const {
+        Descriptor lease(retried(
+            [&] { return ::open(path().c_str(), mode | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK); }));
+        char there[kMostBytes];
         ssize_t count =
-            out.is_open() ? ::pread(out.get(), there.data(), there.size(), 0) : ssize_t{-1};
-        bool ours = count == static_cast<ssize_t>(text.size()) &&
-                    there.find(json_quoted(owner.nonce)) != std::string::npos;
+            lease.is_open() ? ::pread(lease.get(), there, sizeof there, 0) : ssize_t{-1};
+        std::string_view text(there, static_cast<std::size_t>(std::max(count, ssize_t{0})));
+        bool ours = text.find(json_quoted(owner.nonce)) != std::string_view::npos;
+        return ours ? std::move(lease) : Descriptor();
+    }
+
+    void write(std::uint64_t beat, bool released) const {
         // A beat that fails is a beat missed; who misses ten loses the lease.
-        if (ours)
+        std::string text = lease_text(owner, beat, released);
+        if (Descriptor out = open(O_RDWR); out.is_open())
             (void)!retried([&] { return ::pwrite(out.get(), text.data(), text.size(), 0); });
     }
 };
@@ -319,10 +323,10 @@ Lease::~Lease() {
     release();
 }
 
-std::optional<Lease> Lease::take(const fs::path& file, Owner& holder) {
+std::optional<Lease> Lease::take(const fs::path& file, Owner& holder, bool fresh) {
     fs::path absolute = fs::absolute(file);
-    for (;;) {
-        Standing before = highest(absolute);
+    for (;; fresh = false) {
+        Standing before = fresh ? Standing{} : highest(absolute);
         bool held = before.number > 0 && !before.released;
         if (held && life_of(before.owner) != Life::dead && !watch().stood_still(absolute, before) &&
             !is_abandoned(absolute, before)) {
@@ -338,9 +342,12 @@ std::optional<Lease> Lease::take(const fs::path& file, Owner& holder) {
         // Whoever slept between looking and making may have made an old number: then a higher one
         // is there, or the one he stepped over is not, or not the same.
         std::vector<int> numbers = numbers_of(absolute);
-        Standing again = read_standing(absolute, before.number);
-        bool follows = before.number == 0 || before.is_same(again) ||
-                       (before.text.empty() && again.text.empty() && is_there(absolute, before));
+        bool follows = before.number == 0;
+        if (!follows) {
+            Standing again = read_standing(absolute, before.number);
+            follows = before.is_same(again) ||
+                      (before.text.empty() && again.text.empty() && is_there(absolute, before));
+        }
         if (numbers.empty() || numbers.back() != state->number || !follows) {
             ::unlink(state->path().c_str());
             continue;
@@ -374,7 +381,7 @@ bool Lease::still_mine() const {
     struct stat status {};
     if (::lstat(numbered(state_->file, state_->number + 1).c_str(), &status) == 0)
         return false;
-    return read_standing(state_->file, state_->number).owner.nonce == state_->owner.nonce;
+    return state_->open(O_RDONLY).is_open();
 }
 
 void Lease::release() {
@@ -385,13 +392,15 @@ void Lease::release() {
     state_.reset();
 }
 
-void Lease::remove() {
+bool Lease::remove() {
     if (!state_)
-        return;
+        return true;
     Heart::shared().drop(state_.get());
-    if (still_mine() && ::unlink(state_->path().c_str()) != 0)
+    bool gone = !still_mine() || ::unlink(state_->path().c_str()) == 0;
+    if (!gone)
         state_->write(0, true);  // then it is at least free
     state_.reset();
+    return gone;
 }
 
 const Owner& Lease::owner() const {

@@ -24,7 +24,10 @@ public:
     /// (same host and boot) is replaced at once; any other after `kBeatsToLive` beats without
     /// change, which the caller gives it by asking again. Throws Error (exit 4) where the file
     /// cannot be made.
-    static std::optional<Lease> take(const std::filesystem::path& file, Owner& holder);
+    /// `fresh`: the caller has made the folder just now, so that nothing was in it.
+    static std::optional<Lease> take(const std::filesystem::path& file,
+                                     Owner& holder,
+                                     bool fresh = false);
 
     /// Who holds it now, without wanting it. Nothing if nobody does, or if its process is gone; a
     /// holder elsewhere counts as long as its file changed within the last `kBeatsToLive` beats.
@@ -37,7 +40,7 @@ public:
     /// False if another took it over, or its file has gone; then nothing may be published.
     bool still_mine() const;
     void release();  ///< again: nothing
-    void remove();   ///< as release, of a lease whose folder goes next: its file goes too
+    bool remove();   ///< as release, of a lease whose folder goes next; true: its file is gone
 
     const Owner& owner() const;
 

@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <ctime>
 
 namespace stillroom {
@@ -20,6 +21,18 @@ namespace {
 constexpr std::int64_t kWeek = 7 * 24 * 3600;
 constexpr std::size_t kMark = 128;  // two digests in hex
 constexpr std::size_t kMostManifest = std::size_t{256} << 20;
+
+/// Whether nobody needs what is in the work folder. Throws Error where its mark names no entry.
+bool is_over(const fs::path& store, const fs::path& work) {
+    if (holds_only(work, ""))
+        return true;
+    std::string mark = read_file(published_mark(work), kMark);
+    if (mark.size() != kMark || !is_digest(mark.substr(kMark / 2)))
+        return false;
+    fs::path entry = store / mark.substr(kMark / 2);
+    return sha256_hex(read_file(entry / "manifest.json", kMostManifest)) ==
+           mark.substr(0, kMark / 2);
+}
 
 }  // namespace
 
@@ -56,17 +69,36 @@ fs::path last_file(const fs::path& store, std::string_view stage, std::string_vi
     return store / "last" / sha256_hex(std::string(stage) + '\0' + std::string(use));
 }
 
+void put_last(const fs::path& file, std::string_view key) {
+    auto open = [&] {
+        return Descriptor(retried([&] {
+            return ::open(file.c_str(), O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666);
+        }));
+    };
+    Descriptor out = open();
+    if (!out.is_open() && errno == ENOENT) {
+        make_folders(file.parent_path());
+        out = open();
+    }
+    if (!out.is_open())
+        refuse_write(file, errno);
+    write_all(out, key, file);
+    close_written(out, file);
+}
+
 void remove_work(Work& work) {
     try {
         fs::path mark = published_mark(work.folder);
+        bool marked = false;
         for (const std::string& name : list_folder(work.folder))
-            if (!name.starts_with("lease") && name != mark.filename())
+            if (name == mark.filename())
+                marked = true;
+            else if (!name.starts_with("lease"))
                 remove_tree(work.folder / name);
-        work.lease.remove();
-        std::error_code error;
-        if (fs::exists(work.folder / "lease", error))
-            return;  // it could not go, and with the mark the next run tries again
-        ::unlink(mark.c_str());
+        if (!work.lease.remove())
+            return;  // with the mark, or with nothing else there, the next run tries again
+        if (marked)
+            ::unlink(mark.c_str());
         ::rmdir(work.folder.c_str());
     } catch (const Error&) {
         work.lease.release();
@@ -77,25 +109,28 @@ fs::path published_mark(const fs::path& work) {
     return work / "published";
 }
 
+bool holds_only(const fs::path& work, std::string_view name) {
+    std::vector<std::string> names = list_folder(work);
+    return std::all_of(names.begin(), names.end(), [&](const std::string& there) {
+        return there == name || there.starts_with("lease") || there.starts_with(".lease");
+    });
+}
+
 void sweep_published(const fs::path& store) {
     for (const std::string& key : list_folder(store / "work")) {
         fs::path folder = store / "work" / key;
         if (::rmdir(folder.c_str()) == 0)
             continue;
         try {
-            std::string mark = read_file(published_mark(folder), kMark);
-            if (mark.size() != kMark || !is_digest(mark.substr(kMark / 2)))
-                continue;
-            fs::path entry = store / mark.substr(kMark / 2);
-            if (sha256_hex(read_file(entry / "manifest.json", kMostManifest)) !=
-                mark.substr(0, kMark / 2))
+            if (!is_over(store, folder))
                 continue;
             Owner holder;
             std::optional<Lease> lease = Lease::take(folder / "lease", holder);
             if (!lease)
                 continue;
             Work work{key, folder, std::move(*lease)};
-            remove_work(work);
+            if (is_over(store, folder))
+                remove_work(work);
         } catch (const Error&) {  // not marked, or another engine was faster
         }
     }

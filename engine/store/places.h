@@ -29,15 +29,21 @@ std::filesystem::path last_file(const std::filesystem::path& store,
                                 std::string_view stage,
                                 std::string_view use);
 
+/// Notes the key there. Whoever reads a key that was half written finds no entry of that name.
+void put_last(const std::filesystem::path& file, std::string_view key);
+
 /// Removes a work folder, its lease and its mark last. What cannot be removed stays for `store gc`.
 void remove_work(Work& work);
 
-/// In a work folder, made before its outputs become an entry: the SHA-256 of that entry's manifest
-/// and its key. Where both are there nobody needs the work any more, whoever was stopped before he
-/// could remove it.
+/// In a work folder with more in it than leases and outputs, made before these become an entry: the
+/// SHA-256 of that entry's manifest and its key. Where both are there nobody needs the work any
+/// more, whoever was stopped before he could remove it.
 std::filesystem::path published_mark(const std::filesystem::path& work);
 
-/// Removes work that has such a mark and that nobody holds, and empty work folders.
+/// True if nothing lies in a work folder but leases and what has this name.
+bool holds_only(const std::filesystem::path& work, std::string_view name);
+
+/// Removes work that nobody holds and that has such a mark, or in which nothing is left.
 void sweep_published(const std::filesystem::path& store);
 
 /// Takes a folder out of its place in one step, then removes it. False if it was not there.

@@ -65,17 +65,12 @@ void seal_file(const fs::path& path, const FileStamp& stamp) {
         refuse_write(path, code);
 }
 
-/// Syncs the folder; read-only unless it will be renamed.
-void seal_folder(const fs::path& path, bool read_only) {
+void make_readable_only(const fs::path& path) {
     Descriptor folder(retried(
         [&] { return ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC); }));
     struct stat status {};
-    if (!folder.is_open() || ::fstat(folder.get(), &status) != 0)
-        refuse_write(path, errno);
-    if (read_only &&
+    if (!folder.is_open() || ::fstat(folder.get(), &status) != 0 ||
         retried([&] { return ::fchmod(folder.get(), status.st_mode & kReadable); }) != 0)
-        refuse_write(path, errno);
-    if (retried([&] { return ::fsync(folder.get()); }) != 0 && errno != EINVAL && errno != ENOTSUP)
         refuse_write(path, errno);
 }
 
@@ -115,14 +110,17 @@ std::vector<FileRecord> hash_output(const fs::path& folder,
 
 void seal_output(const fs::path& folder, const std::vector<FileRecord>& files) {
     std::set<fs::path> folders{folder};
-    for (const FileRecord& file : files) {
-        seal_file(folder / file.path, file.stamp);
+    for (const FileRecord& file : files)
         for (fs::path above = (folder / file.path).parent_path(); above != folder;
              above = above.parent_path())
             folders.insert(above);
-    }
+    // All that changes comes before the first sync, which then has the most to take with it.
+    for (const fs::path& one : folders)
+        make_readable_only(one);
+    for (const FileRecord& file : files)
+        seal_file(folder / file.path, file.stamp);
     for (auto inner = folders.rbegin(); inner != folders.rend(); ++inner)  // the deepest first
-        seal_folder(*inner, true);
+        sync_folder(*inner);
 }
 
 void check_names(const fs::path& outputs, const Manifest& manifest) {
@@ -199,8 +197,9 @@ Manifest Store::publish(Work& work,
     for (const StoredOutput& output : manifest.outputs)
         seal_output(outputs / output.name, output.files);
     write_manifest(outputs / "manifest.json", text);
-    seal_folder(outputs, false);
-    put_remembered(folder_, published_mark(work.folder), sha256_hex(text) + key);
+    sync_folder(outputs);
+    if (!holds_only(work.folder, outputs.filename().native()))
+        put_remembered(folder_, published_mark(work.folder), sha256_hex(text) + key);
 
     fs::path target = entry(key);
     for (int tries = 0;; ++tries) {
@@ -228,7 +227,7 @@ Manifest Store::publish(Work& work,
         ::chmod(target.c_str(), status.st_mode & kReadable);
     sync_folder(folder_);
     try {
-        put_remembered(folder_, last_file(folder_, manifest.stage, manifest.use), key);
+        put_last(last_file(folder_, manifest.stage, manifest.use), key);
     } catch (const Error&) {  // only `why` asks for it
     }
     remove_work(work);

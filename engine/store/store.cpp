@@ -166,9 +166,11 @@ std::optional<Work> Store::open_work(std::string_view key, Owner& holder) {
     check_key(key);
     fs::path folder = folder_ / "work" / key;
     for (int tries = 0;; ++tries) {
-        make_folders(folder);
+        bool fresh = ::mkdir(folder.c_str(), 0777) == 0;
+        if (!fresh)
+            make_folders(folder);
         try {
-            std::optional<Lease> lease = Lease::take(folder / "lease", holder);
+            std::optional<Lease> lease = Lease::take(folder / "lease", holder, fresh);
             if (!lease)
                 return std::nullopt;
             Work work{std::string(key), folder, std::move(*lease)};
@@ -177,8 +179,8 @@ std::optional<Work> Store::open_work(std::string_view key, Owner& holder) {
             for (const std::string& name : list_folder(folder))
                 if (name.starts_with("outputs"))
                     discard(folder_, folder / name);
-            ::unlink(published_mark(folder).c_str());
-            make_folders(work.state());
+                else if (folder / name == published_mark(folder))
+                    ::unlink(published_mark(folder).c_str());
             make_folders(work.outputs());
             return work;
         } catch (const Error&) {

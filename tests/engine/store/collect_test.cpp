@@ -171,6 +171,23 @@ TEST_CASE("K8: leftovers of the dead go, those of the living stay") {
     CHECK(fs::exists(scratch.path() / "store/work" / key_of_record("three") / "work/step"));
 }
 
+TEST_CASE("work in which nothing is left goes with the next run, not what is held or saved") {
+    Scratch scratch;
+    Store store(scratch / "store");
+    fs::path work = scratch / "store/work";
+    Owner holder;
+    std::optional<Work> held = store.open_work(key_of_record("held"), holder);
+    fs::remove(held->outputs());
+    fs::remove(store.open_work(key_of_record("over"), holder)->outputs());
+    put(store.open_work(key_of_record("saved"), holder)->state() / "step", "x");
+
+    store.register_run(scratch / "run");
+    CHECK(fs::exists(work / key_of_record("held") / "lease"));
+    CHECK(!fs::exists(work / key_of_record("over")));
+    CHECK(text_of(work / key_of_record("saved") / "work/step") == "x");
+    CHECK(held->lease.still_mine());
+}
+
 TEST_CASE("verify names every damaged entry, and only those") {
     Scratch scratch;
     Store store(scratch / "store");

@@ -1,5 +1,7 @@
 #include "tests/plugins/toy/texts.h"
 
+#include <fstream>
+
 namespace stillroom::toy {
 namespace fs = std::filesystem;
 
@@ -78,7 +80,7 @@ void Upper::run(RunContext& context) {
 }
 
 void Noop::run(RunContext& context) {
-    write_text(context.output("report"), settings_.name);
+    std::ofstream(context.output("report") / "text.txt") << settings_.name;
 }
 
 }  // namespace stillroom::toy
