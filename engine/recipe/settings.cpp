@@ -87,6 +87,13 @@ void refuse_values(const Node& value,
         refuse_values(*value.items[i], items.get(), fmt::format("{}[{}]", path, i), diagnostics);
 }
 
+/// `data: null` is a port that is not given.
+NodePtr given_ports(const NodePtr& ports) {
+    std::shared_ptr<Node> given = copy(*ports);
+    std::erase_if(given->entries, [](const Entry& entry) { return entry.value->is_null(); });
+    return given;
+}
+
 /// True for a value that came through `${...}` from a place with a mistake of its own.
 bool is_told(const Node& value, const Diagnostics& diagnostics) {
     if (!value.written || !value.begins)
@@ -174,6 +181,7 @@ NodePtr check_settings(const StageKey& stage,
     options.accept_missing = true;
     options.accept_references = true;
     options.written_only = true;  // "exactly one of" must not count defaults that were filled in
+    options.beside = given_ports(parts.ports);
     options.path = path;
     options.key = stage.where;
     options.name = stage_title(stage.name, type.name);

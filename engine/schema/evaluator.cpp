@@ -36,6 +36,7 @@ void Evaluated::add(const Evaluated& other) {
 }
 
 bool Evaluator::run(const SubSchema& schema, const Node& value) {
+    root_ = &value;
     return apply(schema, value, Step(), nullptr);
 }
 
@@ -70,6 +71,8 @@ bool Evaluator::is_written(const Entry& entry) const {
 
 const Entry* Evaluator::written(const Node& map, std::string_view key) const {
     const Entry* entry = map.find(key);
+    if (!entry && &map == root_ && options_.beside)
+        entry = options_.beside->find(key);
     return entry && is_written(*entry) ? entry : nullptr;
 }
 

@@ -97,6 +97,7 @@ private:
 
     const ValidateOptions& options_;
     std::vector<Mistake>* mistakes_;
+    const Node* root_ = nullptr;                // the whole value
     std::vector<const SchemaResource*> scope_;  // resources entered, outermost first
     std::size_t steps_ = 0;
     int depth_ = 0;

@@ -29,6 +29,8 @@ struct ValidateOptions {
     bool accept_references = false;  ///< a text with `${` fits anything
     bool written_only = false;       ///< what `with_defaults` filled in counts as absent
 
+    NodePtr beside;  ///< keys that count as the whole value's own where others ask for them
+
     std::string path;  ///< of the value in its document: put before every path of a mistake
     Span key;          ///< the key at which the whole value stands; nowhere: it is a file's root
     std::string name;  ///< of the whole value: "stage 'student' (prune.minitron)"

@@ -8,11 +8,6 @@
 namespace stillroom::evaluate {
 
 void Perplexity::describe(DescribeContext& context) const {
-    if (settings_.text.has_value() == context.has("data"))
-        context.refuse(Settings::Key().text,
-                       settings_.text ? "a text and data are named: which one is to be foreseen?"
-                                      : "nothing to foresee: neither a text nor data is named",
-                       "text=FILE is cut by the model's tokenizer, data are tokens");
     if (settings_.stride && *settings_.stride > settings_.length)
         context.refuse(Settings::Key().stride,
                        fmt::format("a stride of {} tokens leaves out some: a window has {}",

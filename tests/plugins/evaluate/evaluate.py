@@ -217,7 +217,7 @@ def mistakes_are_told_before_anything_runs(bench):
     problem = bench.problem("evaluate.logits", f"ids=[[{bench.vocab}]]")
     assert f"no id {bench.vocab}" in problem["message"], problem
     assert "one of 'ids' or 'text'" in bench.problem("evaluate.logits")["message"]
-    assert "nothing to foresee" in bench.problem("evaluate.perplexity")["message"]
+    assert "one of 'data' or 'text'" in bench.problem("evaluate.perplexity")["message"]
     assert "leaves out some" in bench.problem("evaluate.perplexity", f"text={bench.text}", "length=8", "stride=9")["message"]
     assert "'temperature'" in bench.problem("evaluate.generate", "prompt=x", "temperature=-1")["message"]
 
