@@ -41,6 +41,24 @@ bool is_below(const fs::path& path, const fs::path& folder) {
     return !relative.empty() && *relative.begin() != "..";
 }
 
+/// "'main' of hf:ORG/NAME" where a setting names a repository by a branch or tag, which moves.
+std::string moving_revision(const Node& settings) {
+    constexpr std::string_view kHexDigits = "0123456789abcdef";
+    for (const Entry& entry : settings.entries) {
+        std::string_view text = entry.value->text;
+        if (entry.value->kind != Kind::string || !text.starts_with("hf:"))
+            continue;
+        std::size_t at = text.find('@');
+        std::string_view revision = at == text.npos ? "main" : text.substr(at + 1);
+        bool is_commit =
+            revision.size() == 40 && revision.find_first_not_of(kHexDigits) == revision.npos;
+        if (!is_commit)
+            return fmt::format(
+                "'{}' of {}", escape_controls(revision), escape_controls(text.substr(0, at)));
+    }
+    return {};
+}
+
 /// What the store remembers of a stage that names its own sources, held against the files.
 struct Remembered {
     std::optional<Binding> binding;
@@ -250,8 +268,12 @@ private:
             out_.cause = field_place_of_cache();
             return;
         }
-        if (take_sources(remembered) || take_entry())
+        if (take_sources(remembered) || take_entry()) {
+            if (std::string moving = moving_revision(*stage_.settings); !moving.empty())
+                out_.reason +=
+                    fmt::format("; {} as it was then, --force {} asks again", moving, stage_.name);
             return;
+        }
         if (never_cached) {
             out_.reason = "cache: false";
             out_.cause = field_place_of_cache();

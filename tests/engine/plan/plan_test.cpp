@@ -305,6 +305,21 @@ TEST_CASE("a stage that writes outside is cached only while that is there, uncha
     CHECK(stove.plan().states() == "C");
 }
 
+TEST_CASE("a plan says that a branch was taken as it was, and a commit needs no such word") {
+    auto reason = [](const std::string& note) {
+        Stove stove;
+        stove.kitchen.write_recipe("stages:\n  a: {use: test.make, note: \"" + note + "\"}\n");
+        CHECK(stove.cook() == 1);
+        return stove.plan().stage("a").reason;
+    };
+    CHECK(reason("hf:ORG/NAME") ==
+          "in the store; 'main' of hf:ORG/NAME as it was then, --force a asks again");
+    CHECK(reason("hf:ORG/NAME@v2") ==
+          "in the store; 'v2' of hf:ORG/NAME as it was then, --force a asks again");
+    CHECK(reason("hf:ORG/NAME@" + std::string(40, 'a')) == "in the store");
+    CHECK(reason("of hf:ORG/NAME") == "in the store");
+}
+
 TEST_CASE("a stage that names its own sources is cached while they have not changed") {
     Stove stove;
     stove.kitchen.folder().write("model/w.bin", "weights");
