@@ -2,7 +2,7 @@
 
 #include "engine/base/error.h"
 #include "engine/base/units.h"
-#include "plugins/checkpoint/philox.h"
+#include "plugins/lm/weights/random.h"
 
 #include <fmt/format.h>
 
@@ -38,7 +38,7 @@ std::uint64_t available_memory() {
 std::vector<std::int64_t> check_ids(std::int64_t vocab) {
     std::vector<std::int64_t> ids;
     for (std::uint32_t i = 0; i < kIds / 4; ++i)
-        for (std::uint32_t word : philox({i, 0, 0, 0}, {0x57495448, 0x4c4f4749}))
+        for (std::uint32_t word : lm::philox({i, 0, 0, 0}, {0x57495448, 0x4c4f4749}))
             ids.push_back(static_cast<std::int64_t>(word) % vocab);
     return ids;
 }

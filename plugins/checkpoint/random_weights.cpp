@@ -1,9 +1,9 @@
 #include "plugins/checkpoint/random_weights.h"
 
 #include "engine/base/sha256.h"
-#include "plugins/checkpoint/philox.h"
 #include "plugins/checkpoint/pieces.h"
 #include "plugins/lm/weights/convert.h"
+#include "plugins/lm/weights/random.h"
 
 #include <array>
 #include <cmath>
@@ -107,11 +107,11 @@ void fill(const Stream& stream, std::uint64_t first, std::span<float> into, doub
         const std::uint64_t place = first + i;
         if (place / 4 != block) {
             block = place / 4;
-            four = philox({static_cast<std::uint32_t>(block),
-                           static_cast<std::uint32_t>(block >> 32),
-                           stream.name[0],
-                           stream.name[1]},
-                          stream.key);
+            four = lm::philox({static_cast<std::uint32_t>(block),
+                               static_cast<std::uint32_t>(block >> 32),
+                               stream.name[0],
+                               stream.name[1]},
+                              stream.key);
         }
         const double p = (four[place % 4] + 0.5) * 0x1p-32;
         into[i] = static_cast<float>(std * normal_quantile(p));

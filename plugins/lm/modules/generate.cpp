@@ -1,7 +1,7 @@
 #include "plugins/lm/modules/generate.h"
 
 #include "engine/base/error.h"
-#include "plugins/lm/modules/random.h"
+#include "plugins/lm/weights/random.h"
 
 #include <ATen/ops/tensor.h>
 #include <c10/core/InferenceMode.h>

@@ -1,7 +1,6 @@
 #include "plugins/lm/modules/generate.h"
 
 #include "engine/base/error.h"
-#include "plugins/lm/modules/random.h"
 #include "tests/plugins/lm/modules/cases.h"
 
 #include <ATen/ops/cat.h>
@@ -73,18 +72,6 @@ TEST_CASE("settings that mean nothing and logits that are none are refused") {
           inf = std::numeric_limits<float>::infinity();
     for (float bad : {nan, -inf, inf})
         CHECK_THROWS_AS(take_token(std::vector<float>{bad, bad}, {}, 0.5), Error);
-}
-
-TEST_CASE("a random number depends on seed, stream and place alone") {
-    CountedRandom random(7), other(8), stream(7, 1);
-    CHECK(random.bits(0) == 0xcaa6944b372d94ba);
-    CHECK(random.bits(3) == CountedRandom(7).bits(3));
-    CHECK(random.bits(3) != other.bits(3));
-    CHECK(random.bits(3) != stream.bits(3));
-    double sum = 0;
-    for (std::uint64_t i = 0; i < 10000; i++)
-        sum += random.uniform(i);
-    CHECK(sum / 10000 == doctest::Approx(0.5).epsilon(0.02));
 }
 
 TEST_CASE("a generated text is what reading the whole text for each token gives") {
