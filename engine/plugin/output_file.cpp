@@ -34,6 +34,7 @@ struct OutputFile::State {
     std::size_t at_once;
     int descriptor = -1;
     std::uint64_t size = 0;
+    std::uint64_t written = 0;  // of it, to the file
     std::shared_ptr<std::string> chunk = std::make_shared<std::string>();
     std::deque<std::future<std::string>> hashing;
     std::string hashes;  // of whole chunks, in order
@@ -55,6 +56,11 @@ struct OutputFile::State {
                 fail(errno);
             rest.remove_prefix(static_cast<std::size_t>(count));
         }
+        ::sync_file_range(descriptor,
+                          static_cast<off64_t>(written),
+                          static_cast<off64_t>(chunk->size()),
+                          SYNC_FILE_RANGE_WRITE);  // a wish, no more
+        written += chunk->size();
         chunk = std::make_shared<std::string>();
     }
 

@@ -86,6 +86,7 @@ void keep_freed_memory() {
     constexpr int kLarge = 1 << 30;
     mallopt(M_MMAP_THRESHOLD, kLarge);
     mallopt(M_TRIM_THRESHOLD, kLarge);
+    malloc_trim(0);  // what reading the text took: tensors find no room in its pieces
 #endif
 }
 

@@ -16,6 +16,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::uint64_t kPiece = std::uint64_t{4} << 20;
+constexpr std::uint64_t kAhead = std::uint64_t{16} << 20;  // memory holds before the disk begins
 
 std::string_view text_of(std::span<const std::byte> bytes) {
     return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
@@ -58,13 +59,15 @@ public:
 
     void write(std::span<const std::byte> bytes) override {
         write_all(file_, text_of(bytes), told_);
+        wrote(bytes.size());
     }
 
     void copy(const MappedFile& from, std::uint64_t offset, std::uint64_t size) override {
         auto at = static_cast<loff_t>(offset);
         while (size > 0 && by_kernel_) {
             ssize_t count = retried([&] {
-                return ::copy_file_range(from.descriptor(), &at, file_.get(), nullptr, size, 0);
+                return ::copy_file_range(
+                    from.descriptor(), &at, file_.get(), nullptr, std::min(size, kAhead), 0);
             });
             if (count < 0 && (errno == ENOSPC || errno == EDQUOT || errno == EFBIG))
                 refuse_write(told_, errno);
@@ -72,6 +75,7 @@ public:
             // tells.
             by_kernel_ = count > 0;
             size -= static_cast<std::uint64_t>(std::max<ssize_t>(count, 0));
+            wrote(static_cast<std::uint64_t>(std::max<ssize_t>(count, 0)));
         }
         offset = static_cast<std::uint64_t>(at);
         while (size > 0) {
@@ -87,7 +91,7 @@ public:
         if (waits_)
             sync(file_, told_);
         else
-            ::sync_file_range(file_.get(), 0, 0, SYNC_FILE_RANGE_WRITE);  // a wish, no more
+            begin_writing();
         if (int code = file_.close()) {
             ::unlink(path_.c_str());
             refuse_write(told_, code);
@@ -95,11 +99,27 @@ public:
     }
 
 private:
+    void wrote(std::uint64_t bytes) {
+        written_ += bytes;
+        if (written_ - begun_ >= kAhead)
+            begin_writing();
+    }
+
+    /// The disk works while the rest is made; a wish, no more.
+    void begin_writing() {
+        ::sync_file_range(file_.get(),
+                          static_cast<off64_t>(begun_),
+                          static_cast<off64_t>(written_ - begun_),
+                          SYNC_FILE_RANGE_WRITE);
+        begun_ = written_;
+    }
+
     fs::path path_;
     fs::path told_;
     Descriptor file_;
     bool waits_;
     bool by_kernel_ = true;
+    std::uint64_t written_ = 0, begun_ = 0;
     std::vector<std::byte> piece_;
 };
 

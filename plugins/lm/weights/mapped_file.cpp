@@ -105,9 +105,10 @@ void MappedFile::check() const {
 }
 
 void MappedFile::forget(std::uint64_t offset, std::uint64_t size) const {
-    const std::uint64_t page = 4096;
-    std::uint64_t begin = (offset + page - 1) / page * page;
-    std::uint64_t end = std::min(offset + size, size_) / page * page;
+    // Outwards: at a fault the system maps its neighbours too, which nobody else would give back.
+    const std::uint64_t around = 1 << 16;
+    std::uint64_t begin = offset / around * around;
+    std::uint64_t end = std::min((offset + size + around - 1) / around * around, size_);
     if (begin < end)  // advice: whether it is taken matters to nobody
         ::madvise(const_cast<std::byte*>(data_) + begin, end - begin, MADV_DONTNEED);
 }
