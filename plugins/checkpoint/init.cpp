@@ -22,16 +22,9 @@ constexpr double kStd = 0.02;
 constexpr std::int64_t kRows = 64;  // a vocabulary is padded to a multiple: products like it
 
 lm::Family family_of(std::string_view word) {
-    for (lm::Family family : {lm::Family::llama,
-                              lm::Family::mistral,
-                              lm::Family::qwen2,
-                              lm::Family::qwen3,
-                              lm::Family::gemma,
-                              lm::Family::gemma2,
-                              lm::Family::gemma3,
-                              lm::Family::nemotron})
-        if (lm::traits_of(family).model_type == word)
-            return family;
+    for (const lm::FamilyTraits& traits : lm::all_families())
+        if (traits.model_type == word)
+            return traits.family;
     throw Error({}, fmt::format("no family '{}'", word)).exit_code(kExitInternal);
 }
 

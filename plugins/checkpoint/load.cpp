@@ -142,6 +142,9 @@ private:
 
     void load_gguf(const fs::path& file) {
         lm::GgufImport model = lm::GgufImport::open(file, dtype_.value_or(lm::Dtype::bf16));
+        for (const fs::path& part : model.file().parts())
+            if (part != file)
+                context_.reads(part);
         BadNumbers numbers;
         write_gguf_folder(model, context_, out_, watched(context_, "converting", 0, 1), numbers);
         finish(numbers);

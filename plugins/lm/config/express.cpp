@@ -221,8 +221,9 @@ std::string difference(const ModelConfig& a, const ModelConfig& b) {
     if (a.qkv_bias != b.qkv_bias || a.o_bias != b.o_bias || a.mlp_bias != b.mlp_bias)
         return "the biases";
     if (a.attention_scale != b.attention_scale || a.attention_cap != b.attention_cap ||
-        a.final_cap != b.final_cap)
-        return "the scale or caps of attention and logits";
+        a.final_cap != b.final_cap || a.embedding_scale != b.embedding_scale ||
+        a.branch_scale != b.branch_scale || a.logit_divisor != b.logit_divisor)
+        return "the scales or caps of attention, branches and logits";
     if (a.max_positions != b.max_positions)
         return "max_position_embeddings";
     if (a.dtype != b.dtype)

@@ -1,5 +1,7 @@
 #include "plugins/lm/config/families.h"
 
+#include <iterator>
+
 namespace stillroom::lm {
 namespace {
 
@@ -9,13 +11,15 @@ constexpr FamilyTraits kFamilies[] = {
      .architecture = "LlamaForCausalLM",
      .attention_bias_key = true,
      .mlp_bias_key = true,
+     .pairs_in_gguf = true,
      .whole_heads = true},
     {.family = Family::mistral,
      .model_type = "mistral",
      .architecture = "MistralForCausalLM",
      .kv_heads = 8,
      .max_positions = 131072,
-     .windows = Windows::all},
+     .windows = Windows::all,
+     .pairs_in_gguf = true},
     {.family = Family::qwen2,
      .model_type = "qwen2",
      .architecture = "Qwen2ForCausalLM",
@@ -96,7 +100,16 @@ constexpr FamilyTraits kFamilies[] = {
      .max_positions = 4096,
      .partial_rotary = 0.5,
      .partial_rotary_key = true},
+    {.family = Family::granite,
+     .model_type = "granite",
+     .architecture = "GraniteForCausalLM",
+     .attention_bias_key = true,
+     .mlp_bias_key = true,
+     .head_dim_key = false,
+     .multipliers = true,
+     .pairs_in_gguf = true},
 };
+static_assert(std::size(kFamilies) == kFamilyCount);
 
 constexpr LaterFamily kLater[] = {
     {"qwen3_moe", "Qwen3MoeForCausalLM"},

@@ -41,10 +41,12 @@ struct FamilyTraits {
     bool query_scalar = false;                ///< query_pre_attn_scalar, 256
     double attention_cap = 0, final_cap = 0;  ///< 0: none
     bool caps_keys = false;
-    bool whole_heads = false;  ///< transformers 5 refuses hidden % heads != 0
+    bool multipliers = false;    ///< keys that scale embeddings, q·k, branches and logits, each 1
+    bool pairs_in_gguf = false;  ///< rows of q and k stand there as RoPE turns neighbours
+    bool whole_heads = false;    ///< transformers 5 refuses hidden % heads != 0
 };
 
-std::span<const FamilyTraits> all_families();
+STILLROOM_API std::span<const FamilyTraits> all_families();
 STILLROOM_API const FamilyTraits& traits_of(Family family);
 
 /// Known by name, and refused till their tables are written.

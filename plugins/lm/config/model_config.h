@@ -13,7 +13,18 @@ namespace stillroom::lm {
 // the same kind of thing as a published one. Nothing here knows a tensor; lm/weights says which
 // tensors a family has, lm/modules what it computes.
 
-enum class Family : std::uint8_t { llama, mistral, qwen2, qwen3, gemma, gemma2, gemma3, nemotron };
+enum class Family : std::uint8_t {
+    llama,
+    mistral,
+    qwen2,
+    qwen3,
+    gemma,
+    gemma2,
+    gemma3,
+    nemotron,
+    granite
+};
+inline constexpr int kFamilyCount = 9;
 
 enum class Activation : std::uint8_t { silu, gelu_tanh, gelu, relu_squared };
 
@@ -84,6 +95,10 @@ struct ModelConfig {
     bool qkv_bias = false, o_bias = false, mlp_bias = false;
     bool scaled_embedding = false;  ///< times sqrt(hidden), rounded to the weights' dtype
     double attention_scale = 0;     ///< of q·k
+    // Granite's multipliers.
+    double embedding_scale = 1;  ///< of what the first layer reads
+    double branch_scale = 1;     ///< of each branch's output, before it is added
+    double logit_divisor = 1;    ///< of the head's output
     std::optional<double> attention_cap, final_cap;  ///< c·tanh(x / c)
 
     std::int64_t max_positions = 0;

@@ -128,6 +128,12 @@ private:
             else
                 number("query_pre_attn_scalar", scalar);
         }
+        if (traits_.multipliers) {
+            number("attention_multiplier", model_.attention_scale);
+            number("embedding_multiplier", model_.embedding_scale);
+            number("residual_multiplier", model_.branch_scale);
+            number("logits_scaling", model_.logit_divisor);
+        }
         if (traits_.caps_keys) {
             raw("attn_logit_softcapping",
                 model_.attention_cap ? python_number(*model_.attention_cap) : "null");
@@ -283,6 +289,10 @@ ModelConfig new_model(const NewModel& numbers) {
     integer("head_dim", head_dim);
     if (traits.query_scalar)
         integer("query_pre_attn_scalar", head_dim);
+    if (traits.multipliers && head_dim > 0) {
+        json.key("attention_multiplier");  // as other families scale: the class's 1 is nobody's
+        json.number(1 / std::sqrt(static_cast<double>(head_dim)));
+    }
     integer("intermediate_size", numbers.ffn);
     integer("vocab_size", numbers.vocab);
     integer("max_position_embeddings", numbers.max_positions);

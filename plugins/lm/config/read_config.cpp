@@ -183,6 +183,8 @@ private:
         if (traits_.query_scalar)
             scalar = keys_.number_or("query_pre_attn_scalar", 0, 256);
         out_.attention_scale = 1 / std::sqrt(scalar);
+        if (traits_.multipliers)
+            read_multipliers();
         Ropes ropes = read_ropes(keys_, traits_, attention.head_dim, out_.max_positions);
         std::vector<bool> windowed = windows(count);
         std::optional<std::int64_t> window = window_size();
@@ -199,6 +201,13 @@ private:
             layer.attention->rope = has ? ropes.windowed : ropes.full;
             out_.layers.push_back(layer);
         }
+    }
+
+    void read_multipliers() {
+        out_.attention_scale = keys_.number_or("attention_multiplier", 0, 1);
+        out_.embedding_scale = keys_.number_or("embedding_multiplier", 0, 1);
+        out_.branch_scale = keys_.number_or("residual_multiplier", 0, 1);
+        out_.logit_divisor = keys_.number_or("logits_scaling", 0, 1);
     }
 
     bool has_null(std::string_view key) const {

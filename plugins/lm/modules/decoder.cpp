@@ -49,6 +49,10 @@ at::Tensor normed(const at::Tensor& x_TD, const NormWeights& weights, const Mode
     return norm(x_TD, weights, config.norm, config.norm_eps);
 }
 
+at::Tensor scaled(const at::Tensor& x_TD, double by) {
+    return by == 1 ? x_TD : x_TD * by;
+}
+
 at::Tensor attention_branch(const Decoder& decoder,
                             const at::Tensor& x_TD,
                             const Batch& batch,
@@ -68,7 +72,8 @@ at::Tensor attention_branch(const Decoder& decoder,
                                    .batch = batch,
                                    .layer = layer,
                                    .see_heads = at_layer(watch.heads, layer)});
-    return config.four_norms ? normed(out_TD, weights.attention_out_norm, config) : out_TD;
+    return scaled(config.four_norms ? normed(out_TD, weights.attention_out_norm, config) : out_TD,
+                  config.branch_scale);
 }
 
 at::Tensor mlp_branch(const Decoder& decoder,
@@ -82,7 +87,8 @@ at::Tensor mlp_branch(const Decoder& decoder,
         watch.mlp_input(layer, in_TD);
     at::Tensor out_TD =
         mlp(in_TD, *weights.mlp, config.activation, at_layer(watch.mlp_middle, layer));
-    return config.four_norms ? normed(out_TD, weights.mlp_out_norm, config) : out_TD;
+    return scaled(config.four_norms ? normed(out_TD, weights.mlp_out_norm, config) : out_TD,
+                  config.branch_scale);
 }
 
 }  // namespace
@@ -100,7 +106,7 @@ at::Tensor embed(const Decoder& decoder, const Batch& batch) {
     const at::Tensor& weight = decoder.embed_tokens;
     at::Tensor x_TD = at::embedding(weight, batch.ids_T.to(weight.device()));
     if (!decoder.config.scaled_embedding)
-        return x_TD;
+        return scaled(x_TD, decoder.config.embedding_scale);
     double scale = std::sqrt(static_cast<double>(decoder.config.hidden));
     return x_TD * at::scalar_tensor(scale, weight.options());  // rounded to the weights' type
 }
@@ -137,7 +143,12 @@ at::Tensor hidden_states(const Decoder& decoder, const Batch& batch, const Watch
     for (std::size_t i = 0; i < batch.caches.size(); i++)
         if (batch.caches[i])
             batch.caches[i]->advance(batch.lengths[i]);
-    return normed(x_TD, decoder.norm, decoder.config);
+    return head_input(decoder, x_TD);
+}
+
+at::Tensor head_input(const Decoder& decoder, const at::Tensor& x_TD) {
+    // The head is linear: what divides its output divides its input, and no logit is touched twice.
+    return scaled(normed(x_TD, decoder.norm, decoder.config), 1 / decoder.config.logit_divisor);
 }
 
 at::Tensor logits(const Decoder& decoder, const at::Tensor& hidden_TD) {

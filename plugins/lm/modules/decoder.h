@@ -56,6 +56,9 @@ STILLROOM_API at::Tensor run_layers(const Decoder& decoder,
 /// beyond the positions that the model knows).
 STILLROOM_API bool needs_whole_text(const ModelConfig& config, std::int64_t length);
 
+/// What the head takes of what the last layer gives: the final norm.
+STILLROOM_API at::Tensor head_input(const Decoder& decoder, const at::Tensor& x_TD);
+
 /// From ids to what the head takes: all layers, the final norm. Advances the caches.
 STILLROOM_API at::Tensor hidden_states(const Decoder& decoder,
                                        const Batch& batch,

@@ -1,5 +1,7 @@
 #include "plugins/lm/weights/decoder_table.h"
 
+#include "plugins/lm/config/families.h"
+
 #include <fmt/format.h>
 
 namespace stillroom::lm {
@@ -53,7 +55,7 @@ private:
     void add_attention(const Attention& attention) {
         Dim q = product(Axis::heads, attention.heads, Axis::head_dim, attention.head_dim);
         Dim kv = product(Axis::kv_heads, attention.kv_heads, Axis::head_dim, attention.head_dim);
-        bool pairs = gguf_architecture(config_.family) == "llama";
+        bool pairs = traits_of(config_.family).pairs_in_gguf;
         GgufTransform rows = pairs ? GgufTransform::pair_rows : GgufTransform::none;
         bool bias = config_.qkv_bias;
         add_linear("self_attn.q_proj", "attn_q", q, hidden_, 0, bias, rows);

@@ -68,6 +68,13 @@ std::optional<double> GgufValue::number(std::uint64_t index) const {
 }
 
 GgufFile GgufFile::open(const std::filesystem::path& path) {
+    GgufFile file = open_one(path);
+    if (file.integer("split.count").value_or(1) > 1)
+        file.join_parts();
+    return file;
+}
+
+GgufFile GgufFile::open_one(const std::filesystem::path& path) {
     GgufFile file(MappedFile::open(path));
     std::uint64_t limit = std::min(file.file_.size(), kLongestHeader);
     for (std::uint64_t size = std::min(limit, kFirstRead);; size = std::min(limit, size * 2)) {
@@ -160,7 +167,8 @@ const GgufTensor* GgufFile::tensor(std::string_view name) const {
 void GgufFile::read(const GgufTensor& tensor,
                     std::uint64_t offset,
                     std::span<std::byte> into) const {
-    file_.read(tensor.offset + offset, into);
+    const MappedFile& file = tensor.part == 0 ? file_ : others_[tensor.part - 1];
+    file.read(tensor.offset + offset, into);
 }
 
 }  // namespace stillroom::lm

@@ -53,17 +53,20 @@ struct GgufTensor {
     Shape shape;               ///< torch's order: rows last but one, a row's length last
     std::uint64_t offset = 0;  ///< from the beginning of the file
     std::uint64_t bytes = 0;
+    std::size_t part = 0;  ///< of a model that was split: in which file, from 0
 };
 
 /// A GGUF file of version 2 or 3: keys with their values, and where each tensor lies. Opening reads
 /// the header alone, checks every number in it against the file before anything is allocated for
-/// it, and throws Error (exit 3) that names the file and what is wrong.
+/// it, and throws Error (exit 3) that names the file and what is wrong. The first file of a model
+/// that was split (NAME-00001-of-00003.gguf) stands for all: the others give their tensors.
 class STILLROOM_API GgufFile {
 public:
     static GgufFile open(const std::filesystem::path& path);
 
     const std::filesystem::path& path() const { return file_.path(); }
     std::uint32_t version() const { return version_; }
+    std::vector<std::filesystem::path> parts() const;  ///< all files; nearly always one
 
     /// Null: no such key.
     const GgufValue* find(std::string_view key) const;
@@ -88,6 +91,8 @@ public:
 
 private:
     explicit GgufFile(MappedFile file) : file_(std::move(file)) {}
+    static GgufFile open_one(const std::filesystem::path& path);
+    void join_parts();
     friend class GgufHeaderReader;
 
     MappedFile file_;
@@ -96,6 +101,7 @@ private:
     std::map<std::string, GgufValue, std::less<>> values_;
     std::vector<GgufTensor> tensors_;
     std::map<std::string_view, std::size_t> by_name_;  // views of names in tensors_
+    std::vector<MappedFile> others_;                   // parts 1 and on
 };
 
 }  // namespace stillroom::lm

@@ -13,10 +13,6 @@ GgufKeys::GgufKeys(const GgufFile& file) : file_(file) {
     std::optional<std::string_view> architecture = file.text("general.architecture");
     if (!architecture)
         file.refuse("the key 'general.architecture' is missing");
-    if (file.integer("split.count").value_or(1) > 1)
-        file.refuse(fmt::format("it is one of {} files of a model that was split",
-                                *file.integer("split.count")),
-                    "merge them: llama-gguf-split --merge FIRST OUTPUT");
     architecture_ = *architecture;
 }
 

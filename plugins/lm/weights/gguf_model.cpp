@@ -40,6 +40,8 @@ public:
         layers(model);
         if (traits_.caps_keys)
             caps(model);
+        if (traits_.multipliers)
+            multipliers(model);
         nothing_else();
         return model;
     }
@@ -209,6 +211,19 @@ private:
         };
         cap("attn_logit_softcapping", model.attention_cap);
         cap("final_logit_softcapping", model.final_cap);
+    }
+
+    void multipliers(ModelConfig& model) const {
+        auto read = [&](std::string_view key, double otherwise) {
+            double value = keys_.number(key).value_or(otherwise);
+            if (!std::isfinite(value) || value <= 0)
+                file_.refuse(fmt::format("{} is {}", keys_.name(key), value));
+            return value == otherwise ? value : shortest_decimal(value);
+        };
+        model.attention_scale = read("attention.scale", model.attention_scale);
+        model.embedding_scale = read("embedding_scale", 1);
+        model.branch_scale = read("residual_scale", 1);
+        model.logit_divisor = read("logit_scale", 1);
     }
 
     /// What a family does not know may be there only if it changes nothing.

@@ -25,10 +25,11 @@ constexpr std::string_view kTekken =
     R"re([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}|)re"
     R"re( ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)re";
 
-constexpr std::array<PreTokenizer, 11> kKnown = {{
+constexpr std::array<PreTokenizer, 12> kKnown = {{
     {.name = "gpt-2", .pattern = ""},
     {.name = "smollm", .pattern = "", .single_digits = true},
     {.name = "starcoder", .pattern = "", .single_digits = true},
+    {.name = "refact", .pattern = "", .single_digits = true},
     {.name = "llama-bpe", .pattern = kLlama3, .ignore_merges = true, .add_bos = true},
     {.name = "llama3", .pattern = kLlama3, .ignore_merges = true, .add_bos = true},
     {.name = "llama-v3", .pattern = kLlama3, .ignore_merges = true, .add_bos = true},

@@ -1,11 +1,7 @@
-// The engine's JSON reader builds a tree of a hundred bytes a value. A hostile header is a hundred
-// megabytes of "0,0,0": so this one goes over the text once, straight into tensors.
-
 #include "plugins/lm/weights/safetensors_header.h"
 
 #include "engine/base/error.h"
-#include "engine/base/json_escape.h"
-#include "engine/base/text.h"
+#include "plugins/lm/weights/safetensors_text.h"
 
 #include <fmt/format.h>
 
@@ -18,15 +14,12 @@
 namespace stillroom::lm {
 namespace {
 
-class HeaderParser {
+class HeaderParser : SafetensorsText {
 public:
-    HeaderParser(std::string_view text, std::string_view file) : text_(text), file_(file) {}
+    using SafetensorsText::SafetensorsText;
 
     SafetensorsHeader read() {
-        if (std::optional<std::size_t> bad = find_invalid_utf8(text_)) {
-            at_ = *bad;
-            refuse("this is no UTF-8");
-        }
+        require_utf8();
         if (!take('{'))
             refuse("the header is no JSON object");
         bool has_metadata = false;
@@ -40,60 +33,14 @@ public:
                 metadata();
             }
         });
-        skip_blanks();
-        if (at_ != text_.size())
-            refuse("there is something behind the header's JSON");
+        require_end();
         return std::move(header_);
     }
 
 private:
-    [[noreturn]] void refuse(std::string_view why) const {
-        throw Error({}, fmt::format("cannot read {}: header byte {}: {}", file_, at_, why))
-            .exit_code(kExitBadInput);
-    }
-    [[noreturn]] void refuse_tensor(std::string_view why) const {
-        refuse(fmt::format("tensor '{}': {}", shown(*tensor_), why));
-    }
-
-    char peek() const { return at_ < text_.size() ? text_[at_] : '\0'; }
-
-    void skip_blanks() {
-        while (peek() == ' ' || peek() == '\n' || peek() == '\r' || peek() == '\t')
-            ++at_;
-    }
-
-    bool take(char c) {
-        skip_blanks();
-        if (peek() != c)
-            return false;
-        ++at_;
-        return true;
-    }
-
-    void need(char c) {
-        if (!take(c))
-            refuse(fmt::format("expected '{}'", c));
-    }
-
-    /// What follows a '{', with `read` for each value.
-    template <class Read>
-    void members(Read read) {
-        if (take('}'))
-            return;
-        do {
-            std::string key = string("a name in quotes");
-            need(':');
-            read(std::move(key));
-        } while (take(','));
-        need('}');
-    }
-
     void metadata() {
-        skip_blanks();
-        if (text_.substr(at_).starts_with("null")) {  // as the format's own reader has it: none
-            at_ += 4;
+        if (take_null())  // as the format's own reader has it: none
             return;
-        }
         if (!take('{'))
             refuse("__metadata__ is no map of texts");
         members([&](std::string key) {
@@ -116,7 +63,7 @@ private:
             refuse(fmt::format("more than {} tensors", kMostTensors));
         TensorInfo info;
         info.name = std::move(name);
-        tensor_ = &info.name;
+        about(&info.name);
         if (!take('{'))
             refuse_tensor("expected its dtype, shape and data_offsets in braces");
         bool has_dtype = false, has_shape = false, has_offsets = false;
@@ -145,7 +92,7 @@ private:
             if (!has)
                 refuse_tensor(fmt::format("{} is missing", field));
         check_size(info);
-        tensor_ = nullptr;
+        about(nullptr);
         header_.tensors.push_back(std::move(info));
     }
 
@@ -210,57 +157,6 @@ private:
                                       info.bytes));
     }
 
-    std::uint64_t whole_number(std::string_view what) {
-        skip_blanks();
-        auto digit = [&] { return peek() >= '0' && peek() <= '9'; };
-        std::size_t begin = at_;
-        if (peek() == '-')
-            refuse_tensor(fmt::format("{} is negative", what));
-        std::uint64_t value = 0;
-        bool fits = true;
-        for (; digit(); ++at_)
-            fits = fits && !__builtin_mul_overflow(value, std::uint64_t{10}, &value) &&
-                   !__builtin_add_overflow(value, static_cast<std::uint64_t>(peek() - '0'), &value);
-        bool leading_zero = at_ - begin > 1 && text_[begin] == '0';
-        if (begin == at_ || leading_zero || peek() == '.' || peek() == 'e' || peek() == 'E')
-            refuse_tensor(fmt::format("{} is no whole number", what));
-        if (!fits)
-            refuse_tensor(fmt::format("{} is over 2^64", what));
-        return value;
-    }
-
-    std::string string(std::string_view wanted) {
-        if (!take('"'))
-            refuse(fmt::format("expected {}", wanted));
-        std::string out;
-        while (true) {
-            std::size_t begin = at_;
-            while (at_ < text_.size() && text_[at_] != '"' && text_[at_] != '\\' &&
-                   static_cast<unsigned char>(text_[at_]) >= 0x20)
-                ++at_;
-            out.append(text_.substr(begin, at_ - begin));
-            if (at_ == text_.size())
-                refuse("a text that never ends");
-            if (text_[at_] == '"') {
-                ++at_;
-                return out;
-            }
-            if (text_[at_] != '\\')
-                refuse("a control character in a text");
-            ++at_;
-            escape(out);
-        }
-    }
-
-    void escape(std::string& out) {
-        if (std::string_view why = read_json_escape(text_, at_, out); !why.empty())
-            refuse(why);
-    }
-
-    std::string_view text_;
-    std::string_view file_;
-    std::size_t at_ = 0;
-    const std::string* tensor_ = nullptr;  // the one that is being read
     SafetensorsHeader header_;
 };
 

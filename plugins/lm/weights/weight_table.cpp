@@ -55,6 +55,8 @@ std::string_view gguf_architecture(Family family) {
             return "gemma3";
         case Family::nemotron:
             return "nemotron";
+        case Family::granite:
+            return "granite";
     }
     return "";
 }

@@ -17,7 +17,7 @@ namespace stillroom::lm {
 /// What turns a weight's values into those of its GGUF tensor. Reading undoes it.
 enum class GgufTransform : std::uint8_t {
     none,
-    pair_rows,  ///< architecture llama's q and k: within each head of dims[0], which is heads (or
+    pair_rows,  ///< q and k of some: within each head of dims[0], which is heads (or
                 ///< kv_heads) x head_dim, row j·d/2 + i becomes row 2i + j (j = 0, 1)
     plus_one,   ///< stored as w + 1
 };

@@ -18,7 +18,7 @@ transformers.logging.set_verbosity_error()
 CLASSES = {
     "llama": "LlamaForCausalLM", "mistral": "MistralForCausalLM", "qwen2": "Qwen2ForCausalLM", "qwen3": "Qwen3ForCausalLM",
     "gemma": "GemmaForCausalLM", "gemma2": "Gemma2ForCausalLM", "gemma3_text": "Gemma3ForCausalLM",
-    "nemotron": "NemotronForCausalLM", "gemma3": "Gemma3ForConditionalGeneration"}
+    "nemotron": "NemotronForCausalLM", "granite": "GraniteForCausalLM", "gemma3": "Gemma3ForConditionalGeneration"}
 
 LINEAR = {"type": "linear", "factor": 4.0}
 DYNAMIC = {"type": "dynamic", "factor": 3.0}
@@ -59,8 +59,11 @@ def cases():
                 scaling = {"rope_type" if key == "type" else key: value for key, value in scaling.items()}
             if family in ("llama", "qwen3", "gemma3_text") or name in ("linear", "yarn"):
                 yield f"{family} {name}", base(family, rope_scaling=scaling)
-    for family in ("llama", "qwen3", "gemma", "gemma2", "gemma3_text", "nemotron"):
+    for family in ("llama", "qwen3", "gemma", "gemma2", "gemma3_text", "nemotron", "granite"):
         yield f"{family} attention bias", base(family, attention_bias=True)
+    yield "granite multipliers", base("granite", embedding_multiplier=12.0, attention_multiplier=0.015625, residual_multiplier=0.22,
+                                      logits_scaling=8.0, tie_word_embeddings=True)
+    yield "granite whole multipliers", base("granite", embedding_multiplier=12, logits_scaling=16, attention_multiplier=1)
     for family in ("llama", "nemotron"):
         yield f"{family} mlp bias", base(family, mlp_bias=True)
         yield f"{family} no KV heads key", base(family, num_key_value_heads="absent" if family == "llama" else 4)

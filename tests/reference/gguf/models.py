@@ -2,8 +2,8 @@
 """Tiny GGUF models of each architecture, and the digests of the tensors that transformers makes of them.
 
 models.py FOLDER, with gguf 0.19.0, transformers 5.17.0, torch 2.11 and accelerate. NAME.gguf is written by the package gguf;
-NAME.json holds, of each Hugging Face name, the SHA-256 of the SHA-256 of its bf16 bytes. transformers does not read Gemma 1:
-there the norms' 1 is taken off here.
+NAME.json holds, of each Hugging Face name, the SHA-256 of the SHA-256 of its bf16 bytes. transformers does not read Gemma 1,
+Granite and a model in several files: there the norms' 1 is taken off, and the rows of q and k are put in order, here.
 """
 import hashlib
 import json
@@ -83,6 +83,8 @@ MODELS = {
     "gemma2": ("gemma2", "Gemma2", {"tie_word_embeddings": True}, lambda w: sentencepiece(w, False)),
     "gemma3": ("gemma3", "Gemma3", {"num_hidden_layers": 2, "rope_theta": 1e6, "tie_word_embeddings": True}, lambda w: sentencepiece(w, False)),
     "nemotron": ("nemotron", "Nemotron", {}, lambda w: sentencepiece(w, True)),
+    "split": ("llama", "Llama", {"tie_word_embeddings": True}, lambda w: byte_level(w, "smollm", True)),
+    "granite": ("granite", "Granite", {"head_dim": 8, "tie_word_embeddings": True}, lambda w: byte_level(w, "refact", True)),
 }
 
 
@@ -93,6 +95,11 @@ def extra_keys(name, writer):
         writer.add_rope_scaling_type(gguf.RopeScalingType.YARN)
         writer.add_rope_scaling_factor(4.0)
         writer.add_rope_scaling_orig_ctx_len(128)
+    if name == "granite":
+        writer.add_attention_scale(0.015625)
+        writer.add_embedding_scale(12.0)
+        writer.add_residual_scale(0.22)
+        writer.add_logit_scale(8.0)
     if name in ("gemma2", "gemma3"):
         writer.add_sliding_window(64)
     if name == "gemma2":
@@ -108,7 +115,7 @@ def write(name, folder):
     torch.manual_seed(len(name))
     architecture, kind, changes, tokenizer = MODELS[name]
     path = folder / f"{name}.gguf"
-    writer = gguf.GGUFWriter(path, architecture)
+    writer = gguf.GGUFWriter(path, architecture, split_max_tensors=9 if name == "split" else 0)
     vocab = tokenizer(writer)
     shape = {**SHAPE, **changes, "vocab_size": vocab}
     heads, kv_heads, dim = shape["num_attention_heads"], shape["num_key_value_heads"], shape["head_dim"]
@@ -150,11 +157,17 @@ def write(name, folder):
     writer.write_tensors_to_file()
     writer.close()
 
-    if name == "gemma":
+    if name in ("gemma", "granite", "split"):
         tensors = {}
-        for tensor in gguf.GGUFReader(path).tensors:
+        files = sorted(folder.glob("split-*")) if name == "split" else [path]
+        for tensor in (tensor for file in files for tensor in gguf.GGUFReader(file).tensors):
             values = gguf.dequantize(tensor.data, tensor.tensor_type)
-            tensors[hf_names[tensor.name]] = torch.tensor(values - 1 if "norm" in tensor.name else values)
+            if name == "gemma" and "norm" in tensor.name:
+                values = values - 1
+            count = {"attn_q": heads, "attn_k": kv_heads}.get(tensor.name.split(".")[-2]) if name != "gemma" else None
+            if count:  # neighbours there, halves here
+                values = values.reshape(count, dim // 2, 2, -1).swapaxes(1, 2).reshape(values.shape)
+            tensors[hf_names[tensor.name]] = torch.tensor(values)
     else:
         if name == "mistral":  # the same tensors; transformers looks for an architecture of that name
             model = transformers.LlamaForCausalLM(transformers.LlamaConfig(**shape))

@@ -104,6 +104,9 @@ CASES = {
                              "sliding_attention": rope("default", 10000.0),
                              "full_attention": rope("linear", 1e6, factor=8.0)}), (2, 30)),
     "nemotron": (config_of("nemotron", partial_rotary_factor=0.5, norm_eps=1e-5), (2, 20)),
+    "granite": (config_of("granite", head_dim=None, embedding_multiplier=6.0, attention_multiplier=0.0625, residual_multiplier=0.22,
+                          logits_scaling=6.0, tie_word_embeddings=True), (2, 20)),
+    "granite-bias": (config_of("granite", head_dim=16, attention_bias=True, mlp_bias=True, attention_multiplier=0.1), (1, 20)),
     "layers-of-their-own": (config_of("llama", num_hidden_layers=5), (2, 20)),
 }
 # What ModelConfig can say and transformers' config cannot, by layer.

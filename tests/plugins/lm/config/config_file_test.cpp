@@ -103,11 +103,12 @@ TEST_CASE("M11: what is not supported is refused by name, and what is, is listed
         FAIL("accepted");
     } catch (const Error& error) {
         CHECK(error.what() == std::string("architecture 'Foo' is not supported"));
-        CHECK(error.hint_text() ==
-              "supported are LlamaForCausalLM (llama), MistralForCausalLM (mistral), "
-              "Qwen2ForCausalLM (qwen2), Qwen3ForCausalLM (qwen3), GemmaForCausalLM (gemma), "
-              "Gemma2ForCausalLM (gemma2), Gemma3ForCausalLM (gemma3_text), NemotronForCausalLM "
-              "(nemotron) and Gemma3ForConditionalGeneration (gemma3)");
+        CHECK(
+            error.hint_text() ==
+            "supported are LlamaForCausalLM (llama), MistralForCausalLM (mistral), "
+            "Qwen2ForCausalLM (qwen2), Qwen3ForCausalLM (qwen3), GemmaForCausalLM (gemma), "
+            "Gemma2ForCausalLM (gemma2), Gemma3ForCausalLM (gemma3_text), NemotronForCausalLM "
+            "(nemotron), GraniteForCausalLM (granite) and Gemma3ForConditionalGeneration (gemma3)");
         CHECK(error.where().line == 2);
         CHECK(error.where().column == 21);
     }

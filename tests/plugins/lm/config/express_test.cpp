@@ -206,7 +206,7 @@ TEST_CASE("what config.json cannot say is refused, and leaves the text as it was
 }
 
 TEST_CASE("a model from few numbers is read back from its file, for every family") {
-    for (int i = 0; i <= static_cast<int>(Family::nemotron); ++i) {
+    for (int i = 0; i < kFamilyCount; ++i) {
         NewModel numbers{.family = static_cast<Family>(i),
                          .hidden = 64,
                          .layers = 7,

@@ -59,6 +59,8 @@ constexpr Published kPublished[] = {
     {"Gemma 3 27B", gemma3, true, 5376, 62, 32, 16, 128, 21504, 262208, 27'009'346'304},
     {"Minitron 4B", nemotron, false, 3072, 32, 24, 8, 128, 9216, 256000, 4'190'509'056},
     {"Minitron 8B", nemotron, false, 4096, 32, 48, 8, 128, 16384, 256000, 8'271'699'968},
+    {"Granite 3.1 2B", granite, true, 2048, 40, 32, 8, 64, 8192, 49155, 2'533'531'648},
+    {"Granite 3.1 8B", granite, true, 4096, 40, 32, 8, 128, 12800, 49155, 8'170'848'256},
 };
 
 TEST_CASE("parameters of the published models are counted to the last digit") {

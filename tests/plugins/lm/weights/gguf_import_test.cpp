@@ -18,6 +18,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+const std::filesystem::path kSplit = kGgufModels / "split-00001-of-00002.gguf";
+
 std::vector<std::byte> read_tensor(const GgufImport& model, std::size_t i, unsigned threads) {
     std::vector<std::byte> bytes(model.tensors()[i].bytes);
     CHECK_FALSE(model.read(i, bytes, threads).any());
@@ -30,12 +32,12 @@ std::string_view text_of(const std::vector<std::byte>& bytes) {
 
 TEST_CASE("each architecture's tensors are those that transformers makes, bit for bit") {
     for (const std::string& name : list_folder(kGgufModels)) {
-        if (!name.ends_with(".gguf"))
+        if (!name.ends_with(".json"))
             continue;
         CAPTURE(name);
-        GgufImport model = GgufImport::open(kGgufModels / name);
-        Json digests =
-            Json::parse(read_file((kGgufModels / name).replace_extension("json"), 1 << 20));
+        GgufImport model = GgufImport::open(
+            name == "split.json" ? kSplit : (kGgufModels / name).replace_extension("gguf"));
+        Json digests = Json::parse(read_file(kGgufModels / name, 1 << 20));
         CHECK(model.tensors().size() == digests.map().size());
         std::uint64_t offset = 0;
         for (std::size_t i = 0; i < model.tensors().size(); ++i) {
@@ -49,6 +51,43 @@ TEST_CASE("each architecture's tensors are those that transformers makes, bit fo
             CHECK(read_tensor(model, i, 3) == bytes);
         }
     }
+}
+
+TEST_CASE("the first file of a split model stands for all, and each must be there and say so") {
+    CHECK(GgufFile::open(kSplit).parts().size() == 2);
+    TemporaryFolder folder;
+    const std::string first = "split-00001-of-00002.gguf", second = "split-00002-of-00002.gguf";
+    std::string one = read_file(kGgufModels / first, 1 << 20),
+                two = read_file(kGgufModels / second, 1 << 20);
+    auto said = [&](const std::string& name) -> std::string {
+        try {
+            GgufImport::open(folder / name);
+            return "nothing";
+        } catch (const Error& error) {
+            CHECK(error.exit_code() == kExitBadInput);
+            std::string what = error.what();
+            return what.substr(what.find(": ") + 2);
+        }
+    };
+    folder.write(first, one);
+    CHECK(said(first) == "file 2 of 2 is not beside it: " + second);
+    folder.write(second, two);
+    CHECK(said(first) == "nothing");
+    CHECK(said(second) == "it is one of 2 files of a model that was split, and not the first");
+    folder.write("other.gguf", one);
+    CHECK(said("other.gguf") ==
+          "it is the first of 2 files, whose name ends with -00001-of-00002.gguf");
+    folder.write(second, one);
+    CHECK(said(first) == "it does not say that it is file 2 of 2");
+    auto with = [](std::string text, const std::string& from, const std::string& to) {
+        return text.replace(text.find(from), from.size(), to);
+    };
+    auto many = [](std::uint16_t count) { return stored_key("split.count", GgufKind::u16, count); };
+    folder.write(first, with(one, many(2), many(65535)));
+    CHECK(said(first) == "split.count is 65535, over the limit of 999 files");
+    folder.write(first, one);
+    folder.write(second, two.substr(0, two.size() - 64));
+    CHECK(said(first).find("tensor") != std::string::npos);
 }
 
 TEST_CASE("other types hold the same numbers") {
@@ -121,6 +160,12 @@ TEST_CASE("each family's own numbers come out of its keys") {
     CHECK(gemma3.layers[1].attention->rope.factor == 8);
     CHECK_FALSE(gemma3.attention_cap);
 
+    ModelConfig granite = model("granite");
+    CHECK(granite.attention_scale == 0.015625);
+    CHECK(granite.embedding_scale == 12);
+    CHECK(granite.branch_scale == 0.22);
+    CHECK(granite.logit_divisor == 8);
+
     ModelConfig nemotron = model("nemotron");
     CHECK(nemotron.norm == Norm::layer_plus_one);
     CHECK(nemotron.activation == Activation::relu_squared);
@@ -129,7 +174,7 @@ TEST_CASE("each family's own numbers come out of its keys") {
 }
 
 TEST_CASE("a folder written from a GGUF file passes the checks of any model folder") {
-    for (const char* name : {"llama", "qwen2", "gemma3", "nemotron"}) {
+    for (const char* name : {"llama", "qwen2", "gemma3", "nemotron", "granite"}) {
         CAPTURE(name);
         GgufImport model = GgufImport::open(kGgufModels / (std::string(name) + ".gguf"));
         TemporaryFolder folder;
@@ -231,7 +276,7 @@ TEST_CASE("what would change the numbers silently is refused") {
         return said_of(with_keys(folder, kGgufModels / "qwen3.gguf", {key}));
     };
     CHECK(said(stored_key("split.count", GgufKind::u16, std::uint16_t{3})) ==
-          "it is one of 3 files of a model that was split");
+          "it is one of 3 files of a model that was split, and not the first");
     CHECK(said(stored_key("qwen3.expert_count", GgufKind::u32, 8)) ==
           "qwen3.expert_count is 8, which is not supported");
     CHECK(said(stored_key("qwen3.expert_count", GgufKind::u32, 0)) == "nothing");
