@@ -26,4 +26,4 @@ STILLROOM_API void* function_beside(const char* module, const char* function);
 }  // namespace stillroom
 
 #define STILLROOM_SECOND_HALF(MODULE, FUNCTION) \
-    reinterpret_cast<decltype(&FUNCTION)>(::stillroom::function_beside(MODULE, #FUNCTION))
+    reinterpret_cast<decltype(&(FUNCTION))>(::stillroom::function_beside(MODULE, #FUNCTION))
