@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::int64_t kMostSamples = (std::int64_t{1} << 32) - 3;
 constexpr std::int64_t kMostSequence = std::int64_t{1} << 30;
+constexpr std::int64_t kMostSequences = std::numeric_limits<std::int32_t>::max();
 constexpr std::int64_t kMostSeed = (std::int64_t{1} << 32) - 1;
 constexpr std::int64_t kMostPlaces = std::int64_t{1} << 36;  ///< of documents, all epochs
 constexpr double kSeparate = 0.80;  ///< share of an epoch below which the last one stands apart
@@ -125,6 +126,9 @@ GptIndices build_gpt_indices(std::span<const std::int64_t> ends,
     within("seed", seed, 0, kMostSeed);
     if (samples)
         within("samples", *samples, 0, kMostSamples);
+    if (range.last > kMostSequences)
+        refuse(kExitBadInput,
+               fmt::format("{} sequences are more than {}", range.last, kMostSequences));
     std::int64_t tokens = tokens_before(ends, range.last) - tokens_before(ends, range.first);
     if (tokens == 0)
         refuse(kExitBadInput, fmt::format("{} documents hold no token", range.size()));
