@@ -71,7 +71,7 @@ DocumentWriter::DocumentWriter(RunContext& context,
 
 void DocumentWriter::begin() {
     fs::path work = context_.work();
-    pairs_.clear();
+    remove_tree(work / kState);  // it told of other bytes
     for (const char* output : {"data", "valid"})
         for (const std::string& key : rules_.keys)
             if (rules_.holdout > 0 || output == std::string_view("data"))
