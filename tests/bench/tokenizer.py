@@ -57,7 +57,7 @@ def translations(languages, wanted):
             try:
                 with open(path, "rb") as file:
                     catalog = gettext.GNUTranslations(file)._catalog
-            except (OSError, UnicodeDecodeError, ValueError):
+            except (OSError, UnicodeDecodeError, ValueError, IndexError):  # catalogues that are none
                 continue
             out += [text + "\n" for key, text in catalog.items() if key and isinstance(text, str) and len(text) >= 8 and wanted(text)]
     random.Random(0).shuffle(out)

@@ -305,18 +305,18 @@ void Bpe::encode_parts(const char* text,
     bool apart = settings_.ignore_merges;
     std::uint64_t mark = apart ? std::uint64_t{1} << 63 : 0;
     auto unknown = [&](std::string_view part, const Lookup& look) {
-        bool is_long = !look.key && part.size() <= WordCache::kLong && !apart;
-        if (is_long) {
-            std::size_t found = cache.find(part, out.room(WordCache::kMostTokens));
+        bool kept_long = part.size() <= WordCache::kLong && !apart;
+        if (kept_long) {
+            std::size_t found = cache.find(part, out.room(WordCache::kMostOfLong));
             out.wrote(found);
             if (found > 0)
                 return;
         }
         std::size_t from = out.size();
         encode_merged(part, out);
-        if (look.key)
+        if (look.key && out.size() - from <= WordCache::kMostTokens)
             cache.remember(look.key, out.ids().subspan(from));
-        else if (is_long)
+        else if (kept_long)
             cache.remember(part, out.ids().subspan(from));
     };
     look_up(text, begin, ends, readable, mark, cache, out, unknown);
@@ -364,9 +364,9 @@ void Bpe::encode_unknown(std::string_view word,
                          IdBuffer& out) const {
     // Clauses without blanks seldom come twice.
     auto lead = static_cast<unsigned char>(word[(word[0] & 0x80) == 0 && word.size() > 1]);
-    bool is_long = !look.key && word.size() <= WordCache::kLong && lead < 0xE3;
-    if (is_long) {
-        std::size_t found = cache.find(word, out.room(WordCache::kMostTokens));
+    bool kept_long = word.size() <= WordCache::kLong && lead < 0xE3;
+    if (kept_long) {
+        std::size_t found = cache.find(word, out.room(WordCache::kMostOfLong));
         out.wrote(found);
         if (found > 0)
             return;
@@ -377,9 +377,9 @@ void Bpe::encode_unknown(std::string_view word,
         out.push_back(id);
     else if (!encode_divided(word, readable, cache, out))
         encode_merged(word, out);
-    if (look.key)
+    if (look.key && out.size() - from <= WordCache::kMostTokens)
         cache.remember(look.key, out.ids().subspan(from));
-    else if (is_long)
+    else if (kept_long)
         cache.remember(word, out.ids().subspan(from));
 }
 

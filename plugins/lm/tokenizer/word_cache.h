@@ -25,7 +25,8 @@ public:
     }
 
     void insert(const Entry& entry) {
-        if (count_++ >= capacity_ / 2 && capacity_ < kMost)
+        // A fourth full: of three words that share a place one is lost again and again.
+        if (count_++ >= capacity_ / 4 && capacity_ < kMost)
             grow();
         place(entry);
     }
@@ -89,8 +90,9 @@ inline constexpr auto kWordMasks = [] {
 class WordCache {
 public:
     static constexpr std::size_t kShort = 15;  ///< bytes of a word that is its own key
-    static constexpr std::size_t kLong = 44;   ///< of the longest that is remembered
+    static constexpr std::size_t kLong = 36;   ///< of the longest that is remembered
     static constexpr std::size_t kMostTokens = 4;
+    static constexpr std::size_t kMostOfLong = 6;  ///< tokens of a long word, or one of many tokens
     static constexpr std::uint32_t kIdBits = 29;
 
     using Key = WordKey;
@@ -130,10 +132,11 @@ public:
     }
     void remember(const Key& key, std::span<const std::uint32_t> ids) {
         if (ids.size() <= kMostTokens && !ids.empty())
-            short_.insert({key, packed(ids)});
+            short_.insert({key, packed<kMostTokens>(ids)});
     }
 
-    /// Of kShort + 1 to kLong bytes.
+    /// Of at most kLong bytes: long ones, and short ones of more than kMostTokens. Writes
+    /// kMostOfLong numbers at `into`.
     std::size_t find(std::string_view word, std::uint32_t* into) const {
         const LongWord* entry = long_.at(hash_text(word, kSeed));
         for (int i = 0; entry && i < 2; ++i, ++entry)
@@ -142,9 +145,9 @@ public:
         return 0;
     }
     void remember(std::string_view word, std::span<const std::uint32_t> ids) {
-        if (ids.size() > kMostTokens || ids.empty())
+        if (ids.size() > kMostOfLong || ids.empty())
             return;
-        LongWord entry{{}, static_cast<std::uint32_t>(word.size()), packed(ids)};
+        LongWord entry{{}, static_cast<std::uint32_t>(word.size()), packed<kMostOfLong>(ids)};
         std::memcpy(entry.bytes, word.data(), word.size());
         long_.insert(entry);
     }
@@ -159,12 +162,12 @@ public:
     }
 
 private:
-    using Ids = std::array<std::uint32_t, kMostTokens>;  // the first: count << kIdBits | id
+    // Of the first id the highest bits are the count.
     static constexpr std::uint64_t kSeed = 0x8CB92BA72F3D8DD7;
 
     struct ShortWord {
         Key key;
-        Ids ids;
+        std::array<std::uint32_t, kMostTokens> ids;
 
         bool empty() const { return !key; }
         std::uint64_t hash() const { return key.hash(); }
@@ -172,20 +175,22 @@ private:
     struct LongWord {
         char bytes[kLong];
         std::uint32_t size;
-        Ids ids;
+        std::array<std::uint32_t, kMostOfLong> ids;
 
         bool empty() const { return size == 0; }
         std::string_view text() const { return {bytes, size}; }
         std::uint64_t hash() const { return hash_text(text(), kSeed); }
     };
 
-    static std::size_t copy(const Ids& ids, std::uint32_t* into) {
+    template <std::size_t most>
+    static std::size_t copy(const std::array<std::uint32_t, most>& ids, std::uint32_t* into) {
         std::memcpy(into, ids.data(), sizeof ids);
         into[0] &= (1u << kIdBits) - 1;
         return ids[0] >> kIdBits;
     }
-    static Ids packed(std::span<const std::uint32_t> ids) {
-        Ids out{};
+    template <std::size_t most>
+    static std::array<std::uint32_t, most> packed(std::span<const std::uint32_t> ids) {
+        std::array<std::uint32_t, most> out{};
         std::copy(ids.begin(), ids.end(), out.begin());
         out[0] |= static_cast<std::uint32_t>(ids.size()) << kIdBits;
         return out;
