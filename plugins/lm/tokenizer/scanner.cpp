@@ -159,17 +159,17 @@ public:
     }
 
 protected:
-    AsciiAtOnce(Tier tier, WordRules rules) : tier_(tier), rules_(rules) {}
+    AsciiAtOnce(WordTier tier, WordRules rules) : tier_(tier), rules_(rules) {}
 
 private:
-    Tier tier_;
+    WordTier tier_;
     WordRules rules_;
 };
 
 /// `apart`: behind a cut at each digit.
 class Gpt2 final : public AsciiAtOnce {
 public:
-    Gpt2(Tier tier, bool apart)
+    Gpt2(WordTier tier, bool apart)
         : AsciiAtOnce(tier, {false, apart, apart ? 1 : 0}),
           apart_(apart ? kNumeric : std::uint16_t{0}) {}
 
@@ -209,7 +209,7 @@ private:
 /// cl100k, Llama 3 and Qwen: `digits` at once; marks may count as letters.
 class Cl100k final : public AsciiAtOnce {
 public:
-    Cl100k(Tier tier, int digits, std::uint16_t letters)
+    Cl100k(WordTier tier, int digits, std::uint16_t letters)
         : AsciiAtOnce(tier, {true, false, digits}),
           digits_(digits),
           letters_(letters) {}
@@ -244,7 +244,7 @@ private:
 /// o200k and Tekken: words by case.
 class O200k final : public Covering {
 public:
-    O200k(Tier, int digits, bool contractions) : digits_(digits), contractions_(contractions) {}
+    O200k(WordTier, int digits, bool contractions) : digits_(digits), contractions_(contractions) {}
 
     std::size_t advance(std::string_view text, std::size_t at) const override {
         Reader in(text);
@@ -314,7 +314,7 @@ private:
 /// Runs of what has one of the bits, at most so many characters each.
 class Runs final : public Scanner {
 public:
-    Runs(Tier, std::uint16_t any_of, int most) : any_of_(any_of), most_(most) {}
+    Runs(WordTier, std::uint16_t any_of, int most) : any_of_(any_of), most_(most) {}
 
     bool next(std::string_view text, std::size_t from, Match& match) const override {
         Reader in(text);
@@ -331,7 +331,7 @@ private:
 /// `[一-龥぀-ゟ゠-ヿ]+`
 class DeepseekHan final : public Scanner {
 public:
-    explicit DeepseekHan(Tier) {}
+    explicit DeepseekHan(WordTier) {}
 
     bool next(std::string_view text, std::size_t from, Match& match) const override {
         std::size_t at = from, end = 0;
@@ -359,7 +359,7 @@ private:
 /// digits. Digits and controls lie between its matches.
 class Deepseek final : public Scanner {
 public:
-    explicit Deepseek(Tier) {}
+    explicit Deepseek(WordTier) {}
 
     bool next(std::string_view text, std::size_t from, Match& match) const override {
         Reader in(text);
@@ -406,13 +406,13 @@ private:
 };
 
 template <class Made, auto... arguments>
-std::unique_ptr<Scanner> make(Tier tier) {
+std::unique_ptr<Scanner> make(WordTier tier) {
     return std::make_unique<Made>(tier, arguments...);
 }
 
 struct Known {
     std::string_view pattern;
-    std::unique_ptr<Scanner> (*make)(Tier);
+    std::unique_ptr<Scanner> (*make)(WordTier);
 };
 
 #define STILLROOM_TAIL R"(|\s*[\r\n]+|\s+(?!\S)|\s+)"
@@ -475,14 +475,14 @@ std::size_t Scanner::words(std::string_view text,
     return count;
 }
 
-std::unique_ptr<Scanner> known_scanner(std::string_view pattern, Tier tier) {
+std::unique_ptr<Scanner> known_scanner(std::string_view pattern, WordTier tier) {
     for (const Known& known : kKnown)
         if (known.pattern == pattern)
             return known.make(tier);
     return nullptr;
 }
 
-std::unique_ptr<Scanner> gpt2_scanner_of_single_digits(Tier tier) {
+std::unique_ptr<Scanner> gpt2_scanner_of_single_digits(WordTier tier) {
     return std::make_unique<Gpt2>(tier, true);
 }
 

@@ -35,9 +35,9 @@ public:
 
 /// The scanner of a published pattern, recognised by its exact text; null: one we do not know.
 /// `tier`: what it may use of the machine; each finds the same.
-std::unique_ptr<Scanner> known_scanner(std::string_view pattern, Tier tier = best_tier());
+std::unique_ptr<Scanner> known_scanner(std::string_view pattern, WordTier tier = best_word_tier());
 /// GPT-2's behind a cut at each digit, which `unicode::kNumeric` tells.
-std::unique_ptr<Scanner> gpt2_scanner_of_single_digits(Tier tier = best_tier());
+std::unique_ptr<Scanner> gpt2_scanner_of_single_digits(WordTier tier = best_word_tier());
 
 extern const std::string_view kGpt2Pattern;
 

@@ -260,17 +260,17 @@ std::uint64_t starts_without_lines(const Look& look, WordRules rules) {
 
 }  // namespace
 
-Tier best_tier() {
+WordTier best_word_tier() {
 #ifdef STILLROOM_TIERS
-    static const Tier best = [] {
+    static const WordTier best = [] {
         if (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
             __builtin_cpu_supports("avx512vbmi2"))
-            return Tier::avx512;
-        return __builtin_cpu_supports("avx2") ? Tier::avx2 : Tier::plain;
+            return WordTier::avx512;
+        return __builtin_cpu_supports("avx2") ? WordTier::avx2 : WordTier::plain;
     }();
     return best;
 #else
-    return Tier::plain;
+    return WordTier::plain;
 #endif
 }
 
@@ -278,7 +278,7 @@ std::size_t ascii_words(const char* text,
                         std::size_t size,
                         std::size_t at,
                         WordRules rules,
-                        Tier tier,
+                        WordTier tier,
                         std::uint32_t* ends,
                         std::size_t most) {
     const Functions& use = kFunctions[static_cast<std::size_t>(tier)];

@@ -33,8 +33,8 @@ struct WordRules {
 };
 
 /// Which instructions make the classes.
-enum class Tier : std::uint8_t { plain, avx2, avx512 };
-Tier best_tier();  ///< of this machine
+enum class WordTier : std::uint8_t { plain, avx2, avx512 };
+WordTier best_word_tier();  ///< of this machine
 
 /// Ends of the words from `at` on, where one begins, as offsets in `text`, until about `most` are
 /// written (up to 64 more may be) or advance() must find the next: 0 where that is the first.
@@ -43,7 +43,7 @@ std::size_t ascii_words(const char* text,
                         std::size_t size,
                         std::size_t at,
                         WordRules rules,
-                        Tier tier,
+                        WordTier tier,
                         std::uint32_t* ends,
                         std::size_t most);
 

@@ -19,18 +19,18 @@ constexpr std::string_view kQwen =
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*)"
     R"(|\s*[\r\n]+|\s+(?!\S)|\s+)";
 
-using MakeScanner = std::unique_ptr<Scanner> (*)(Tier);
+using MakeScanner = std::unique_ptr<Scanner> (*)(WordTier);
 constexpr MakeScanner kScanners[] = {
-    [](Tier tier) { return known_scanner(kLlama3, tier); },
-    [](Tier tier) { return known_scanner(kQwen, tier); },
-    [](Tier tier) { return known_scanner(kGpt2Pattern, tier); },
-    [](Tier tier) { return gpt2_scanner_of_single_digits(tier); },
+    [](WordTier tier) { return known_scanner(kLlama3, tier); },
+    [](WordTier tier) { return known_scanner(kQwen, tier); },
+    [](WordTier tier) { return known_scanner(kGpt2Pattern, tier); },
+    [](WordTier tier) { return gpt2_scanner_of_single_digits(tier); },
 };
 
-std::vector<Tier> tiers() {
-    std::vector<Tier> out;
-    for (Tier tier : {Tier::plain, Tier::avx2, Tier::avx512})
-        if (tier <= best_tier())
+std::vector<WordTier> tiers() {
+    std::vector<WordTier> out;
+    for (WordTier tier : {WordTier::plain, WordTier::avx2, WordTier::avx512})
+        if (tier <= best_word_tier())
             out.push_back(tier);
     return out;
 }
@@ -82,8 +82,8 @@ TEST_CASE("each tier finds the words that the scalar scanner finds") {
         std::string text = random_text(random);
         CAPTURE(text);
         for (MakeScanner make : kScanners) {
-            std::vector<std::uint32_t> wanted = one_by_one(*make(Tier::plain), text);
-            for (Tier tier : tiers()) {
+            std::vector<std::uint32_t> wanted = one_by_one(*make(WordTier::plain), text);
+            for (WordTier tier : tiers()) {
                 CAPTURE(static_cast<int>(tier));
                 bool same = at_once(*make(tier), text, 1 + random() % 40) == wanted;
                 CHECK(same);
@@ -99,7 +99,7 @@ TEST_CASE("a text that ends within a look, or with it, ends its last word") {
                 std::string text;
                 while (text.size() < size)
                     text += unit;
-                for (Tier tier : tiers()) {
+                for (WordTier tier : tiers()) {
                     std::unique_ptr<Scanner> scanner = make(tier);
                     bool same = at_once(*scanner, text, 8) == one_by_one(*scanner, text);
                     CHECK(same);
