@@ -3,6 +3,7 @@
 #include "engine/plugin/stage.h"
 #include "plugins/lm/modules/load.h"
 
+#include <filesystem>
 #include <string>
 #include <string_view>
 
@@ -17,7 +18,9 @@ struct Model {
     const lm::Decoder& decoder() const { return loaded.decoder; }
 };
 
+/// Of the port `model`, or of a folder of another.
 Model load_model(RunContext& context, std::string_view dtype);
+Model load_model(RunContext& context, const std::filesystem::path& folder, std::string_view dtype);
 
 /// Thrown out of a loop when the engine asks the stage to stop: run() then returns.
 struct Stopped {};

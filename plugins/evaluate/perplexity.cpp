@@ -1,11 +1,20 @@
 #include "plugins/evaluate/perplexity.h"
 
+#include "engine/plugin/gate.h"
 #include "plugins/evaluate/compute.h"
 #include "plugins/evaluate/cost.h"
 
 #include <fmt/format.h>
 
+#include <array>
+
 namespace stillroom::evaluate {
+namespace {
+
+const std::array<std::string, 6> kNumbers = {
+    "perplexity", "nll", "bits_per_byte", "standard_error", "tokens", "bytes"};
+
+}  // namespace
 
 void Perplexity::describe(DescribeContext& context) const {
     if (settings_.stride && *settings_.stride > settings_.length)
@@ -14,6 +23,7 @@ void Perplexity::describe(DescribeContext& context) const {
                                    *settings_.stride,
                                    settings_.length),
                        "make it at most the length");
+    refuse_wrong_gates(context, gates_of(settings_.gate), kNumbers);
     std::optional<lm::ModelConfig> config = config_of(context);
     if (!config)
         return;

@@ -2,6 +2,7 @@
 #include "engine/base/json.h"
 #include "engine/base/json_value.h"
 #include "engine/base/text.h"
+#include "engine/plugin/gate.h"
 #include "plugins/evaluate/compute.h"
 #include "plugins/evaluate/model.h"
 #include "plugins/lm/config/config_file.h"
@@ -158,10 +159,11 @@ void stillroom_evaluate_perplexity(const PerplexitySettings& settings, RunContex
     model.loaded.files->check();
     std::int64_t bytes = predicted_bytes(windows, tokens);
     std::string words = text_of(model, losses, bytes);
-    write_report(
-        context.output("report"), json_of(settings, model, losses, windows.size(), bytes), words);
+    std::string json = json_of(settings, model, losses, windows.size(), bytes);
+    write_report(context.output("report"), json, words);
     context.metric("perplexity", losses.perplexity(), 0);
     context.text(words);
+    check_gates(context, gates_of(settings.gate), json);
 } catch (const Stopped&) {
 }
 

@@ -55,7 +55,7 @@ struct DatasetInfo {
     bool weighted() const { return !parts.empty() && parts.front().weight.has_value(); }
     Count documents() const;
     Count tokens() const;
-    void describe_vocabulary(const VocabularyFacts& facts);
+    STILLROOM_API void describe_vocabulary(const VocabularyFacts& facts);
 };
 
 /// Of a dataset or of its skeleton. Throws Error (exit 3) naming the file and the key.

@@ -12,6 +12,8 @@
 namespace stillroom::lm {
 namespace {
 
+constexpr std::size_t kSorted = 256;
+
 /// Tokens in falling order of their logits, `count` of them.
 std::vector<std::int32_t> most_likely(std::span<const float> logits, std::size_t count) {
     std::vector<std::int32_t> order(logits.size());
@@ -53,23 +55,41 @@ std::int64_t take_token(std::span<const float> logits, const Sampling& sampling,
     if (sampling.temperature == 0)
         return best;
 
-    std::size_t count =
-        sampling.top_k > 0 ? static_cast<std::size_t>(sampling.top_k) : logits.size();
-    std::vector<std::int32_t> order = most_likely(logits, count);
-    std::vector<double> below;  // shares of the tokens up to and with each
-    double sum = 0;
-    for (std::int32_t id : order) {
-        double from_best = double{logits[id]} - double{logits[order.front()]};
-        sum += std::exp(from_best / sampling.temperature);
-        below.push_back(sum);
+    double temperature = sampling.temperature;
+    auto weight = [&](std::size_t id) {
+        return std::exp((double{logits[id]} - double{logits[static_cast<std::size_t>(best)]}) /
+                        temperature);
+    };
+    std::size_t most = logits.size();
+    double sum = 0;  // of the weights of all that may be taken
+    if (sampling.top_k > 0 && static_cast<std::size_t>(sampling.top_k) < most)
+        most = static_cast<std::size_t>(sampling.top_k);
+    else
+        for (std::size_t id = 0; id < most; id++)
+            sum += weight(id);
+    // Few tokens share nearly everything: the others are sorted only where the draw gets to them.
+    for (std::size_t count = std::min(most, kSorted);; count = std::min(most, 8 * count)) {
+        bool all = count == most;
+        std::vector<std::int32_t> order = most_likely(logits, count);
+        std::vector<double> below;  // weights of the tokens up to and with each
+        double seen = 0;
+        for (std::int32_t id : order)
+            below.push_back(seen += weight(static_cast<std::size_t>(id)));
+        double whole = all ? seen : sum;
+        if (sampling.top_p < 1) {
+            auto enough = std::lower_bound(below.begin(), below.end(), sampling.top_p * whole);
+            if (enough == below.end() && !all)
+                continue;
+            if (enough != below.end())
+                below.erase(enough + 1, below.end());
+            whole = below.back();
+        }
+        auto taken = std::upper_bound(below.begin(), below.end(), uniform * whole);
+        if (taken == below.end() && !all)
+            continue;
+        return order[static_cast<std::size_t>(
+            std::min(taken - below.begin(), std::ssize(below) - 1))];
     }
-    if (sampling.top_p < 1) {
-        auto enough = std::lower_bound(below.begin(), below.end(), sampling.top_p * sum);
-        if (enough != below.end())
-            below.erase(enough + 1, below.end());
-    }
-    auto taken = std::upper_bound(below.begin(), below.end(), uniform * below.back());
-    return order[static_cast<std::size_t>(std::min(taken - below.begin(), std::ssize(below) - 1))];
 }
 
 }  // namespace stillroom::lm

@@ -4,12 +4,14 @@
 #include "engine/base/error.h"
 #include "engine/base/files.h"
 #include "engine/base/text.h"
+#include "plugins/lm/data/parquet.h"
 #include "plugins/lm/tasks/csv.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <span>
 
 namespace stillroom::lm {
@@ -77,6 +79,74 @@ MmluFile read_csv_file(const fs::path& path) {
     return file;
 }
 
+std::vector<fs::path> parquet_files(const fs::path& folder, std::string_view split) {
+    std::vector<fs::path> files;
+    for (const std::string& name : list_folder(folder))
+        if (name.starts_with(split) && name.ends_with(".parquet"))
+            files.push_back(folder / name);
+    return files;
+}
+
+/// Adds a file's rows to their subjects. Some revisions have the columns below `train`.
+void read_parquet(const fs::path& path,
+                  std::map<std::string, Subject>& subjects,
+                  std::vector<Question> Subject::*part) {
+    ParquetFile file = ParquetFile::open(path);
+    std::string at = file.has("question") ? "" : "train.";
+    using Kind = ParquetColumn::Kind;
+    ParquetReader question(file, at + "question", Kind::text);
+    ParquetReader subject(file, at + "subject", Kind::text);
+    ParquetReader choices(file, at + "choices", Kind::text);
+    ParquetReader answer(file, at + "answer", Kind::integer);
+    while (question.next() && subject.next() && choices.next() && answer.next()) {
+        bool whole = !question.is_null() && !subject.is_null() && !answer.is_null() &&
+                     choices.items().size() == kChoices;
+        if (!whole || answer.integer() < 0 ||
+            answer.integer() >= static_cast<std::int64_t>(kChoices))
+            throw Error({},
+                        fmt::format("{}: row {} is no question with {} choices and an answer from "
+                                    "0 to {}",
+                                    path.string(),
+                                    question.row(),
+                                    kChoices,
+                                    kChoices - 1))
+                .exit_code(kExitBadInput);
+        Question one{.text = std::string(question.text()),
+                     .choices = {},
+                     .answer = static_cast<std::size_t>(answer.integer())};
+        for (const ParquetValue& choice : choices.items())
+            one.choices.emplace_back(choice.text);
+        std::string name(subject.text());
+        Subject& its = subjects[name];
+        its.name = name;
+        (its.*part).push_back(std::move(one));
+    }
+}
+
+std::string digest_below(const std::vector<fs::path>& files, const fs::path& base) {
+    std::vector<FileRecord> records = digest_files(files, 1);
+    for (FileRecord& record : records)
+        record.path = fs::path(record.path).lexically_relative(base).generic_string();
+    return content_digest(records);
+}
+
+QuestionSet read_parquet_set(const fs::path& base, bool with_examples) {
+    std::map<std::string, Subject> subjects;
+    std::vector<fs::path> files = parquet_files(base, "test");
+    for (const fs::path& path : files)
+        read_parquet(path, subjects, &Subject::questions);
+    if (with_examples)
+        for (const fs::path& path : parquet_files(base, "dev")) {
+            read_parquet(path, subjects, &Subject::examples);
+            files.push_back(path);
+        }
+    QuestionSet set{.subjects = {}, .form = "Parquet", .digest = digest_below(files, base)};
+    for (auto& [name, subject] : subjects)
+        if (!subject.questions.empty())
+            set.subjects.push_back(std::move(subject));
+    return set;
+}
+
 /// SUBJECT of each `SUBJECT_SPLIT.csv` in the folder.
 std::vector<std::string> subjects_in(const fs::path& folder, std::string_view split) {
     std::string ending = fmt::format("_{}.csv", split);
@@ -90,12 +160,16 @@ std::vector<std::string> subjects_in(const fs::path& folder, std::string_view sp
 }  // namespace
 
 QuestionSet read_mmlu(const fs::path& folder, bool with_examples) {
+    for (const fs::path& base : {folder, folder / "all", folder / "data"})
+        if (!parquet_files(base, "test").empty())
+            return read_parquet_set(base, with_examples);
     std::error_code ignored;
     fs::path base = fs::is_directory(folder / "data" / "test", ignored) ? folder / "data" : folder;
     std::vector<std::string> names = subjects_in(base / "test", "test");
     if (names.empty())
         throw Error({},
-                    fmt::format("no MMLU in {}: no file test/SUBJECT_test.csv", folder.string()))
+                    fmt::format("no MMLU in {}: no file test/SUBJECT_test.csv or test*.parquet",
+                                folder.string()))
             .hint("the folder that holds dev/ and test/ with a CSV file for each subject")
             .exit_code(kExitBadInput);
     if (names.size() > kMostSubjects)
@@ -126,10 +200,7 @@ QuestionSet read_mmlu(const fs::path& folder, bool with_examples) {
         set.subjects.push_back(std::move(subject));
     }
     set.form = header ? "CSV with a header" : "CSV as in the original archive";
-    std::vector<FileRecord> records = digest_files(files, 1);
-    for (FileRecord& record : records)
-        record.path = fs::path(record.path).lexically_relative(base).generic_string();
-    set.digest = content_digest(records);
+    set.digest = digest_below(files, base);
     return set;
 }
 

@@ -4,6 +4,7 @@
 #include "engine/base/files.h"
 #include "engine/base/json.h"
 #include "engine/base/text.h"
+#include "plugins/lm/data/parquet.h"
 #include "plugins/lm/tasks/mmlu_prompt.h"
 #include "plugins/lm/tokenizer/unicode.h"
 
@@ -148,6 +149,111 @@ TaskQuestion winogrande(const Json& row) {
     return question;
 }
 
+/// The columns that each rule reads.
+std::vector<std::string> columns_of(TaskRule rule) {
+    switch (rule) {
+        case TaskRule::hellaswag:
+            return {"activity_label", "ctx_a", "ctx_b", "endings", "label"};
+        case TaskRule::arc:
+            return {"question", "choices.text", "choices.label", "answerKey"};
+        case TaskRule::winogrande:
+            return {"sentence", "option1", "option2", "answer"};
+        case TaskRule::choices:
+            break;
+    }
+    return {"question", "choices", "answer"};
+}
+
+void write_cell(JsonWriter& out, const ParquetReader& cell, const ParquetColumn& column) {
+    if (column.list) {
+        out.begin_array();
+        for (const ParquetValue& value : cell.items())
+            out.string(value.text);
+        out.end_array();
+    } else if (cell.is_null()) {
+        out.null();
+    } else if (column.kind == ParquetColumn::Kind::integer) {
+        out.integer(cell.integer());
+    } else {
+        out.string(cell.text());
+    }
+}
+
+/// A row as the JSON that it would be in a JSONL file; "a.b" is b in the object a.
+std::string row_text(const std::vector<std::string>& names,
+                     const std::vector<ParquetReader>& cells,
+                     const ParquetFile& file) {
+    JsonWriter out;
+    std::string open;
+    out.begin_object();
+    for (std::size_t i = 0; i < names.size(); i++) {
+        std::size_t dot = names[i].find('.');
+        std::string outer = dot == std::string::npos ? "" : names[i].substr(0, dot);
+        if (outer != open) {
+            if (!open.empty())
+                out.end_object();
+            if (!outer.empty())
+                out.key(outer), out.begin_object();
+            open = outer;
+        }
+        out.key(dot == std::string::npos ? names[i] : names[i].substr(dot + 1));
+        write_cell(out, cells[i], file.column(names[i]));
+    }
+    if (!open.empty())
+        out.end_object();
+    out.end_object();
+    return out.take();
+}
+
+std::vector<TaskQuestion> read_parquet_rows(const std::filesystem::path& path, TaskRule rule) {
+    ParquetFile file = ParquetFile::open(path);
+    std::vector<std::string> names = columns_of(rule);
+    std::vector<ParquetReader> cells;
+    for (const std::string& name : names)
+        cells.emplace_back(file, name, file.column(name).kind);
+    std::vector<TaskQuestion> questions;
+    while (std::all_of(cells.begin(), cells.end(), [](ParquetReader& cell) { return cell.next(); }))
+        try {
+            questions.push_back(task_question(Json::parse(row_text(names, cells, file)), rule));
+        } catch (const Error& error) {
+            throw Error(
+                {}, fmt::format("{}: row {}: {}", path.string(), cells.front().row(), error.what()))
+                .exit_code(kExitBadInput);
+        }
+    return questions;
+}
+
+std::vector<TaskQuestion> read_json_lines(const std::filesystem::path& path, TaskRule rule) {
+    std::string text;
+    try {
+        text = read_file(path, kLargestTaskFile);
+    } catch (Error& error) {
+        error.exit_code(kExitBadInput);
+        throw;
+    }
+    std::vector<TaskQuestion> questions;
+    int line = 0;
+    for (std::size_t begin = 0, end = 0; begin < text.size(); begin = end + 1) {
+        end = std::min(text.find('\n', begin), text.size());
+        line++;
+        std::string_view row = trim(std::string_view(text).substr(begin, end - begin));
+        if (row.empty())
+            continue;
+        try {
+            questions.push_back(task_question(Json::parse(row, kLargestRow), rule));
+        } catch (const Error& error) {
+            Position where;
+            where.file = path.string();
+            where.line = line;
+            where.column = 1;
+            throw Error(where, error.what())
+                .hint("an object a line, with the keys that the rule names")
+                .exit_code(kExitBadInput);
+        }
+    }
+    return questions;
+}
+
 }  // namespace
 
 std::string TaskQuestion::solved() const {
@@ -191,33 +297,9 @@ TaskQuestion task_question(const Json& row, TaskRule rule) {
 }
 
 std::vector<TaskQuestion> read_task_file(const std::filesystem::path& path, TaskRule rule) {
-    std::string text;
-    try {
-        text = read_file(path, kLargestTaskFile);
-    } catch (Error& error) {
-        error.exit_code(kExitBadInput);
-        throw;
-    }
-    std::vector<TaskQuestion> questions;
-    int line = 0;
-    for (std::size_t begin = 0, end = 0; begin < text.size(); begin = end + 1) {
-        end = std::min(text.find('\n', begin), text.size());
-        line++;
-        std::string_view row = trim(std::string_view(text).substr(begin, end - begin));
-        if (row.empty())
-            continue;
-        try {
-            questions.push_back(task_question(Json::parse(row, kLargestRow), rule));
-        } catch (const Error& error) {
-            Position where;
-            where.file = path.string();
-            where.line = line;
-            where.column = 1;
-            throw Error(where, error.what())
-                .hint("an object a line, with the keys that the rule names")
-                .exit_code(kExitBadInput);
-        }
-    }
+    std::vector<TaskQuestion> questions = path.extension() == ".parquet"
+                                              ? read_parquet_rows(path, rule)
+                                              : read_json_lines(path, rule);
     if (questions.empty())
         throw Error({}, fmt::format("no question in {}", path.string())).exit_code(kExitBadInput);
     return questions;

@@ -26,14 +26,14 @@ struct TaskQuestion {
     std::size_t answer = 0;
 
     /// As an example before another question.
-    std::string solved() const;
+    STILLROOM_API std::string solved() const;
 };
 
 /// Throws Error (exit 3) saying what the row lacks.
 STILLROOM_API TaskQuestion task_question(const Json& row, TaskRule rule);
 
-/// The questions of a JSONL file: an object a line, empty lines are none. Throws Error (exit 3)
-/// with file and line.
+/// The questions of a JSONL file, an object a line, empty lines are none; or of a Parquet file
+/// (`.parquet`) with columns of these names. Throws Error (exit 3) with file and line or row.
 STILLROOM_API std::vector<TaskQuestion> read_task_file(const std::filesystem::path& path,
                                                        TaskRule rule);
 

@@ -6,6 +6,7 @@ so here the stages are held to each other: a loss is that of the logits, a greed
 """
 
 import array
+import csv
 import json
 import math
 import os
@@ -106,6 +107,21 @@ class Bench:
         bytes_of = {chr(byte): byte for byte in plain}
         bytes_of |= {chr(256 + i): byte for i, byte in enumerate(byte for byte in range(256) if byte not in plain)}
         return bytes(bytes_of[letter] for id in ids for letter in self.tokens[id])
+
+    def side_by_side(self, words):
+        """A stage that has no port `model`."""
+        words = [self.program, "do", *words, "--store", self.folder / "store", "--json"]
+        environment = dict(os.environ, STILLROOM_RUN_ROOT=str(self.folder / "runs"))
+        done = subprocess.run([str(word) for word in words], env=environment, capture_output=True, text=True, check=False)
+        answer = json.loads(done.stdout)
+        assert done.returncode == 0, answer["problems"]
+        folder = pathlib.Path(answer["result"]["outputs"]["report"]["path"])
+        return json.loads((folder / "report.json").read_text()), folder
+
+    def bad_arc(self):
+        path = self.folder / "bad_arc.jsonl"
+        path.write_text('{"question": "x", "choices": {"text": ["a", "b"], "label": ["A", "B"]}, "answerKey": "C"}\n')
+        return path
 
     def problem(self, *words, code=2, model=None):
         problems = self.do(*words, code=code, model=model)["problems"]
@@ -210,8 +226,114 @@ def what_a_stage_says_is_printed_once_also_from_the_store(bench):
     assert texts[0] == texts[1] and texts[0].startswith(b"People") and texts[0].endswith(b"\n"), texts
 
 
+MMLU = pathlib.Path(__file__).resolve().parents[2] / "reference/tasks/mmlu"
+FILES = pathlib.Path(__file__).resolve().parents[2] / "reference/tasks/files"
+PLAIN = ("prompt=reference", "scoring=choice_ids", "subset=first", "few_shot=0", "dtype=fp32")
+
+
+def text_setting(text):
+    """A text with newlines, as one word of the command line."""
+    return 'text="' + text.replace('"', '\\"') + '"'
+
+
+def mmlu_prompts():
+    with open(MMLU / "test/abstract_algebra_test.csv", newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            choices = "".join(f"\n{letter}. {row[f'choice{i}']}" for i, letter in enumerate("ABCD"))
+            yield f"The following are multiple choice questions (with answers) about abstract algebra.\n\n{row['question']}{choices}\nAnswer:"
+
+
+@promise
+def a_letter_is_the_likeliest_of_four(bench):
+    report, folder = bench.report("evaluate.mmlu", f"questions={MMLU}", *PLAIN)
+    assert (report["asked"], report["total"], len(report["choice_ids"])) == (4, 4, 4), report
+    answers = ""
+    for prompt in list(mmlu_prompts())[:3]:  # the last one is longer than the model reads
+        row = bench.logits(text_setting(prompt))[0][0][-1]
+        answers += max("ABCD", key=lambda letter: row[report["choice_ids"]["ABCD".index(letter)]])
+    told = report["answers"]["abstract_algebra"]
+    assert told[:3] == answers, (told, answers)
+    right = sum(one == other for one, other in zip(told, report["right"]["abstract_algebra"]))
+    assert report["correct"] == right and report["accuracy"] == right / 4, report
+    shaped = json.loads((folder / "results.json").read_text())
+    assert shaped["results"]["mmlu_abstract_algebra"]["acc,none"] == right / 4, shaped
+    assert shaped["results"]["mmlu"]["acc,none"] == shaped["groups"]["mmlu_stem"]["acc,none"] == right / 4, shaped
+    assert "abstract_algebra" in (folder / "report.md").read_text()
+
+
+@promise
+def no_batch_changes_an_answer(bench):
+    reports = [bench.report("evaluate.mmlu", f"questions={MMLU}", "few_shot=1", "dtype=fp32", f"batch={batch}")[0] for batch in ("auto", 1, 3)]
+    assert reports[0]["answers"] == reports[1]["answers"] == reports[2]["answers"], reports
+    assert reports[0]["cut"] > 0, "a longer prompt than the model reads is among them"
+
+
+@promise
+def a_gate_fails_the_stage_and_keeps_what_it_made(bench):
+    answer = bench.do("evaluate.mmlu", f"questions={MMLU}", *PLAIN, "gate.accuracy.min=1.5", "gate.asked.max=3", code=8)
+    message = answer["problems"][0]["message"]
+    assert "accuracy is" in message and "below 1.5" in message and "asked is 4, above 3" in message, message
+    kept = pathlib.Path(answer["problems"][0]["hint"].split("kept in ")[1])
+    assert json.loads((kept / "report.json").read_text())["asked"] == 4
+    bench.do("evaluate.mmlu", f"questions={MMLU}", *PLAIN, "gate.asked.min=4")
+    problem = bench.problem("evaluate.mmlu", f"questions={MMLU}", "gate.acuracy.min=0.3")
+    assert "no number 'acuracy'" in problem["message"] and "'accuracy'" in problem["hint"], problem
+    bench.do("evaluate.perplexity", f"text={bench.text}", "length=64", "gate.perplexity.max=1", code=8)
+
+
+@promise
+def a_task_is_asked_by_its_rule(bench):
+    report, folder = bench.report("evaluate.tasks", f"tasks.arc={{file: {FILES}/arc.jsonl, rule: arc}}", f"tasks.wino={{file: {FILES}/winogrande.jsonl, rule: winogrande}}",
+                                  f"tasks.hella={{file: {FILES}/hellaswag.jsonl, rule: hellaswag, examples: {FILES}/hellaswag.jsonl, few_shot: 1}}", "dtype=fp32")  # fmt: skip
+    assert set(report["tasks"]["arc"]) >= {"acc", "acc_norm", "acc_bytes", "acc_se"} and "acc_norm" not in report["tasks"]["wino"], report
+    questions = [json.loads(line) for line in (FILES / "arc.jsonl").read_text().splitlines()]
+    for question, letter in list(zip(questions, report["tasks"]["arc"]["answers"]))[:3]:
+        scores = []
+        context = f"Question: {question['question']}\nAnswer:"
+        start = len(bench.logits(text_setting(context))[1]["ids"][0])
+        for choice in question["choices"]["text"]:
+            rows, told = bench.logits(text_setting(f"{context} {choice}"))
+            ids = told["ids"][0]
+            scores.append(sum(log_softmax(rows[0][at - 1])[ids[at]] for at in range(start, len(ids))))
+        assert letter == "ABCDE"[scores.index(max(scores))], (letter, scores)
+    assert json.loads((folder / "results.json").read_text())["n-samples"]["arc"] == {"original": 6, "effective": 6}
+
+
+@promise
+def models_stand_side_by_side(bench):
+    words = ["evaluate.compare", f"models=[{bench.model}/, {bench.model}/]", "names=[one, two]", "speed_tokens=4"]
+    report, folder = bench.side_by_side(words)
+    assert report["last"]["parameters_ratio"] == 1 and report["last"]["perplexity"] is None, report
+    assert report["models"][0]["writes_per_second"] > 0 and report["models"][0]["name"] == "one", report
+    assert "| parameters" in (folder / "report.md").read_text()
+
+
+@promise
+def texts_depend_on_their_number_and_the_seed_alone(bench):
+    def sampled(*words):
+        folder = pathlib.Path(bench.do("data.sample", "max_length=12", "dtype=fp32", *words)["result"]["outputs"]["data"]["path"])
+        return (folder / "texts.jsonl").read_text().splitlines(), json.loads((folder / "dataset.json").read_text())
+
+    prompts = "prompts=[Many people, The tower was built in]"
+    texts, about = sampled(prompts, "documents=5", "cache=false")
+    assert len(texts) == 5 and about["documents"] == [5] and json.loads(texts[0])["text"].startswith("Many people"), (texts, about)
+    assert json.loads(texts[1])["text"].startswith("The tower was built in") and len(set(texts)) == 5, texts
+    for batch in (1, 2):
+        assert sampled(prompts, "documents=5", "cache=false", f"batch={batch}")[0] == texts
+    more, about = sampled(prompts, "tokens=100", "cache=false", "batch=3")
+    assert more[:5] == texts[: len(more)] and about["tokens"][0] >= 100 > about["tokens"][0] - 30, about
+    assert sampled(prompts, "documents=5", "seed=1")[0] != texts
+    assert "positions" in bench.problem("data.sample", "documents=1", "max_length=300")["message"]
+    assert "no token that begins" in bench.problem("data.sample", "documents=1", "max_length=12", code=3)["message"]
+
+
 @promise
 def mistakes_are_told_before_anything_runs(bench):
+    assert "no MMLU in" in bench.problem("evaluate.mmlu", f"questions={bench.folder}", code=3)["message"]
+    problem = bench.problem("evaluate.tasks", f"tasks.arc={{file: {FILES}/arc.jsonl, few_shot: 2}}")
+    assert "none are named" in problem["message"] and problem["key"].endswith("few_shot"), problem
+    assert "none of the labels" in bench.problem("evaluate.tasks", f"tasks.x={{file: {bench.bad_arc()}, rule: arc}}", code=3)["message"]
+
     problem = bench.problem("evaluate.logits", "ids=[[1,2],[3]]")
     assert problem["message"] == "row 2 has 1 ids, the first one 2" and problem["key"].endswith("ids[1]"), problem
     problem = bench.problem("evaluate.logits", f"ids=[[{bench.vocab}]]")

@@ -82,7 +82,7 @@ TEST_CASE("MMLU's files are read with and without a header") {
     CHECK(subject.questions.front().answer == 1);
     CHECK(set.form == "CSV with a header");
 
-    ScratchFolder scratch("mmlu");
+    ScratchFolder scratch("/tmp/stillroom-mmlu-");
     fs::create_directories(scratch.path() / "data" / "test");
     write_file(scratch.path() / "data" / "test" / "law_test.csv", "What?,1,2,3,4,C\n");
     QuestionSet plain = read_mmlu(scratch.path(), false);
