@@ -30,7 +30,7 @@ TEST_CASE("HellaSwag's texts lose their marks as lm-eval takes them") {
             "endings": ["pours [it]  out.", "sits."], "label": "1"})",
         TaskRule::hellaswag);
     CHECK(one.contexts == std::vector<std::string>{"Tea: Water boils. Then she"});
-    CHECK(one.continuations == std::vector<std::string>{" pours out.", " sits."});
+    CHECK(one.continuations == std::vector<std::string>{" pours  out.", " sits."});
     CHECK(one.answer == 1);
 }
 
