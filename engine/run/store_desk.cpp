@@ -38,7 +38,9 @@ void make_empty(const fs::path& folder) {
 
 std::string engine_text(const CheckedStage& stage, std::string_view key, std::string otherwise) {
     NodePtr value = stage.engine ? stage.engine->get(key) : nullptr;
-    return value && value->is_scalar() && !value->is_null() ? value->text : std::move(otherwise);
+    if (value && value->is_scalar() && !value->is_null())
+        return value->text;
+    return otherwise;
 }
 
 bool lies_in(const fs::path& path, const fs::path& folder) {
