@@ -123,13 +123,11 @@ TextSource parse_text_source(const std::string& text) {
                 throw Error({}, fmt::format("'{}' names no file: {}", escape_controls(text), fault))
                     .exit_code(kExitUsage);
         }
-    } else if (text.starts_with("hf:") || text.starts_with("pypi:") || text.starts_with("http")) {
-        bool scheme = !text.starts_with("http") || text.find(':') != text.npos;
-        if (scheme)
-            throw Error({}, fmt::format("'{}' names no text", escape_controls(text)))
-                .hint("text comes from files and from hf:datasets/ORG/NAME[@REVISION]/PATH")
-                .exit_code(kExitUsage);
-        source.path = text;
+    } else if (text.starts_with("hf:") || text.starts_with("pypi:") || text.starts_with("https:") ||
+               text.starts_with("http:")) {
+        throw Error({}, fmt::format("'{}' names no text", escape_controls(text)))
+            .hint("text comes from files and from hf:datasets/ORG/NAME[@REVISION]/PATH")
+            .exit_code(kExitUsage);
     } else {
         source.path = text.starts_with("file:") ? text.substr(5) : text;
     }
