@@ -1,6 +1,7 @@
 #include "engine/cli/plan_verb.h"
 
 #include "engine/base/files.h"
+#include "engine/base/json_value.h"
 #include "engine/base/text.h"
 #include "engine/base/units.h"
 #include "engine/cli/recipe_input.h"
@@ -53,6 +54,19 @@ std::string place_text(Span where, const Sources& sources) {
     return place.empty() ? "" : fmt::format(" at {}", escape_controls(place));
 }
 
+/// What a stage's report says before it has run, in words.
+std::string said_text(const PlannedStage& planned) {
+    if (!planned.description || planned.description->skeletons.empty())
+        return {};
+    Json described = Json::parse(planned.description->skeletons);
+    const Json* text = described.find("text");
+    std::string out;
+    if (text && text->is_string())
+        for (const std::string& line : split(text->string(), '\n'))
+            out += line.empty() ? "" : fmt::format("    {}\n", escape_controls(line));
+    return out;
+}
+
 std::string stage_lines(const Plan& plan, bool why, const Sources& sources) {
     std::size_t names = 0;
     for (const CheckedStage& stage : plan.graph.stages)
@@ -67,6 +81,7 @@ std::string stage_lines(const Plan& plan, bool why, const Sources& sources) {
                            upper(state_name(planned.state)),
                            escape_controls(planned.reason),
                            place_text(planned.cause, sources));
+        out += said_text(planned);
         if (why)
             for (const FieldChange& change : planned.changes)
                 out += fmt::format("    {}{}\n",

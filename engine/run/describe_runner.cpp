@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <ctime>
@@ -52,8 +53,8 @@ fs::path planning_folder() {
     return place / fmt::format("{}{}-", kFolderName, ::getpid());
 }
 
-/// A small JSON file of a skeleton as it stands; nothing if it is none.
-std::string json_of(const fs::path& file) {
+/// A small JSON file of a skeleton; nothing if it is none.
+NodePtr json_of(const fs::path& file) {
     std::string text;
     try {
         text = read_file(file, kLargestSkeletonFile);
@@ -66,17 +67,15 @@ std::string json_of(const fs::path& file) {
     limits.file_bytes = kLargestSkeletonFile;
     limits.nodes = 1'000'000;
     Document document = read_json(sources.add(file.string(), text), limits, diagnostics);
-    if (!diagnostics.ok())
-        return {};
-    JsonWriter out;
-    write_json(out, *document.root);
-    return out.take();
+    return diagnostics.ok() ? document.root : NodePtr();
 }
 
-/// {output: {file: content}} of what the stage's skeletons hold.
+/// {output: {file: content}} of what the stage's skeletons hold. What a report says already stands
+/// beside the outputs too.
 std::string skeletons_of(const DescribeJob& job, std::size_t stage) {
     JsonWriter out;
     out.begin_object();
+    NodePtr report;
     for (const std::string& output : job.stages[stage].outputs) {
         out.key(output);
         out.begin_object();
@@ -84,15 +83,23 @@ std::string skeletons_of(const DescribeJob& job, std::size_t stage) {
         for (const std::string& name : list_folder(folder)) {
             std::error_code ignored;
             bool linked = fs::is_symlink(folder / name, ignored);  // what lies elsewhere already
-            std::string text =
-                name.ends_with(".json") && !linked ? json_of(folder / name) : std::string();
-            if (text.empty())
+            NodePtr json = name.ends_with(".json") && !linked ? json_of(folder / name) : NodePtr();
+            if (!json)
                 continue;
             out.key(name);
-            out.raw(text);
+            write_json(out, *json);
+            if (name == "report.json" && json->is_map())
+                report = json;
         }
         out.end_object();
     }
+    const std::vector<std::string>& outputs = job.stages[stage].outputs;
+    if (report)
+        for (const Entry& entry : report->entries)
+            if (std::find(outputs.begin(), outputs.end(), entry.key) == outputs.end()) {
+                out.key(entry.key);
+                write_json(out, *entry.value);
+            }
     out.end_object();
     return out.take();
 }

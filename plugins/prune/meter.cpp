@@ -1,0 +1,223 @@
+#include "plugins/prune/meter.h"
+
+#include "plugins/prune/magnitudes.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/cosine_similarity.h>
+#include <ATen/ops/linalg_vector_norm.h>
+#include <ATen/ops/zeros.h>
+
+#include <algorithm>
+
+namespace stillroom::prune {
+namespace {
+
+std::vector<double> list_of(const at::Tensor& sums) {
+    at::Tensor here = sums.cpu().contiguous();
+    const auto* first = here.const_data_ptr<double>();
+    return {first, first + here.numel()};
+}
+
+std::vector<std::vector<double>> lists_of(const std::vector<at::Tensor>& sums) {
+    std::vector<std::vector<double>> out;
+    for (const at::Tensor& one : sums)
+        out.push_back(list_of(one));
+    return out;
+}
+
+bool has_kernel(const at::Tensor& x) {
+    return x.is_cpu() && x.is_contiguous() &&
+           (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16);
+}
+
+bool all_of_one_length(const lm::Batch& batch) {
+    return std::all_of(batch.lengths.begin(), batch.lengths.end(), [&](std::int64_t length) {
+        return length == batch.lengths.front();
+    });
+}
+
+/// Calls `take(begin, length)` for each sequence.
+template <class Take>
+void each_sequence(const lm::Batch& batch, Take take) {
+    std::int64_t begin = 0;
+    for (std::int64_t length : batch.lengths) {
+        take(begin, length);
+        begin += length;
+    }
+}
+
+template <class Element>
+void add_squares_on_cpu(double* sums,
+                        const Element* x,
+                        std::int64_t columns,
+                        const lm::Batch& batch) {
+    constexpr std::int64_t kBlock = 256;  // columns: a thread's sums stay in its nearest cache
+    static const lm::Tier tier = lm::best_tier();
+    at::parallel_for(
+        0, (columns + kBlock - 1) / kBlock, 1, [&](std::int64_t from, std::int64_t to) {
+            for (std::int64_t block = from; block < to; ++block) {
+                const std::int64_t first = block * kBlock;
+                const auto some = static_cast<std::size_t>(std::min(kBlock, columns - first));
+                each_sequence(batch, [&](std::int64_t begin, std::int64_t length) {
+                    float totals[kBlock] = {};
+                    add_magnitudes(tier,
+                                   x + begin * columns + first,
+                                   static_cast<std::size_t>(length),
+                                   static_cast<std::size_t>(columns),
+                                   some,
+                                   totals);
+                    for (std::size_t c = 0; c < some; ++c) {
+                        double mean = double{totals[c]} / static_cast<double>(length);
+                        sums[first + static_cast<std::int64_t>(c)] += mean * mean;
+                    }
+                });
+            }
+        });
+}
+
+template <class Element>
+std::vector<float> cosines(const Element* a,
+                           const Element* b,
+                           std::int64_t rows,
+                           std::int64_t columns) {
+    static const lm::Tier tier = lm::best_tier();
+    std::vector<float> out(static_cast<std::size_t>(rows));
+    at::parallel_for(0, rows, 16, [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t row = begin; row < end; ++row)
+            out[static_cast<std::size_t>(row)] = cosine(
+                tier, a + row * columns, b + row * columns, static_cast<std::size_t>(columns));
+    });
+    return out;
+}
+
+template <class Element>
+const Element* elements(const at::Tensor& x) {
+    return static_cast<const Element*>(x.const_data_ptr());
+}
+
+}  // namespace
+
+Meter::Meter(const lm::ModelConfig& config, const std::set<Hparam>& hooks, at::Device device)
+    : layers_(config.layers.size()),
+      hooks_(hooks) {
+    at::TensorOptions options = at::TensorOptions().dtype(at::kDouble).device(device);
+    const Shape shape = shape_of(config);
+    const std::int64_t channels = shape.heads * config.layers.front().attention->head_dim;
+    auto zeros = [&](std::vector<at::Tensor>& sums, std::int64_t size) {
+        for (std::size_t i = 0; i < layers_; ++i)
+            sums.push_back(at::zeros({size}, options));
+    };
+    if (hooks.contains(Hparam::hidden_size)) {
+        zeros(attention_input_, shape.hidden);
+        zeros(mlp_input_, shape.hidden);
+        stream_ = at::zeros({shape.hidden}, options);
+    }
+    if (hooks.contains(Hparam::ffn_hidden_size))
+        zeros(ffn_, shape.ffn);
+    if (hooks.contains(Hparam::num_attention_heads))
+        zeros(heads_, channels);
+    if (hooks.contains(Hparam::num_layers))
+        layer_sums_ = at::zeros({static_cast<std::int64_t>(layers_)}, options);
+}
+
+void Meter::add_squares(at::Tensor& sum, const at::Tensor& x_TC, const lm::Batch& batch) const {
+    if (has_kernel(x_TC)) {
+        auto* sums = sum.mutable_data_ptr<double>();
+        if (x_TC.scalar_type() == at::kFloat)
+            add_squares_on_cpu(sums, elements<float>(x_TC), x_TC.size(1), batch);
+        else
+            add_squares_on_cpu(sums, elements<lm::Bf16>(x_TC), x_TC.size(1), batch);
+        return;
+    }
+    auto add = [&](const at::Tensor& x_BSC) {
+        at::Tensor means = at::linalg_vector_norm(x_BSC, 1, {1}, false, at::kFloat) /
+                           static_cast<double>(x_BSC.size(1));
+        sum.add_(means.square().sum(0, false, at::kDouble));
+    };
+    if (all_of_one_length(batch)) {
+        add(x_TC.reshape({std::ssize(batch.lengths), batch.lengths.front(), x_TC.size(1)}));
+        return;
+    }
+    each_sequence(batch, [&](std::int64_t begin, std::int64_t length) {
+        add(x_TC.narrow(0, begin, length).unsqueeze(0));
+    });
+}
+
+void Meter::add_angles(at::Tensor sum,
+                       const at::Tensor& in_TD,
+                       const at::Tensor& out_TD,
+                       const lm::Batch& batch) const {
+    if (has_kernel(in_TD) && has_kernel(out_TD) && in_TD.scalar_type() == out_TD.scalar_type()) {
+        std::vector<float> each =
+            in_TD.scalar_type() == at::kFloat
+                ? cosines(
+                      elements<float>(in_TD), elements<float>(out_TD), in_TD.size(0), in_TD.size(1))
+                : cosines(elements<lm::Bf16>(in_TD),
+                          elements<lm::Bf16>(out_TD),
+                          in_TD.size(0),
+                          in_TD.size(1));
+        double score = 0;
+        each_sequence(batch, [&](std::int64_t begin, std::int64_t length) {
+            double total = 0;
+            for (std::int64_t i = begin; i < begin + length; ++i)
+                total += each[static_cast<std::size_t>(i)];
+            score += 1 - total / static_cast<double>(length);
+        });
+        *sum.mutable_data_ptr<double>() += score;
+        return;
+    }
+    at::Tensor each_T =
+        at::cosine_similarity(in_TD.to(at::kFloat), out_TD.to(at::kFloat), -1, 1e-8);
+    each_sequence(batch, [&](std::int64_t begin, std::int64_t length) {
+        sum.add_(1 - each_T.narrow(0, begin, length).mean(at::kDouble));
+    });
+}
+
+lm::Watch Meter::watch(const lm::Batch& batch, std::size_t first) {
+    lm::Watch out;
+    auto squares = [this, &batch, first](std::vector<at::Tensor>& sums) {
+        return [this, &batch, first, &sums](std::size_t layer, const at::Tensor& x) {
+            add_squares(sums[first + layer], x, batch);
+        };
+    };
+    if (!attention_input_.empty()) {
+        out.attention_input = squares(attention_input_);
+        out.mlp_input = squares(mlp_input_);
+    }
+    if (!heads_.empty())
+        out.heads = squares(heads_);
+    if (!ffn_.empty())
+        out.mlp_middle = squares(ffn_);
+    if (layer_sums_.defined() || stream_.defined())
+        out.layer = [this, &batch, first](
+                        std::size_t layer, const at::Tensor& in_TD, const at::Tensor& out_TD) {
+            auto index = static_cast<std::int64_t>(first + layer);
+            if (layer_sums_.defined())
+                add_angles(layer_sums_.narrow(0, index, 1), in_TD, out_TD, batch);
+            if (!stream_.defined() || first + layer + 1 != layers_)
+                return;
+            at::Tensor each_TD = out_TD.to(at::kFloat).square();
+            each_sequence(batch, [&](std::int64_t begin, std::int64_t length) {
+                stream_.add_(each_TD.narrow(0, begin, length).mean(0, false, at::kDouble));
+            });
+        };
+    return out;
+}
+
+RawScores Meter::take(std::int64_t rows, std::int64_t tokens) const {
+    RawScores out;
+    out.attention_input = lists_of(attention_input_);
+    out.mlp_input = lists_of(mlp_input_);
+    out.heads = lists_of(heads_);
+    out.ffn = lists_of(ffn_);
+    if (layer_sums_.defined())
+        out.layers = list_of(layer_sums_);
+    if (stream_.defined())
+        out.stream = list_of(stream_);
+    out.rows = rows;
+    out.tokens = tokens;
+    return out;
+}
+
+}  // namespace stillroom::prune

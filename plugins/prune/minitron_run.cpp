@@ -1,0 +1,361 @@
+#include "engine/base/durable.h"
+#include "engine/base/error.h"
+#include "engine/base/json.h"
+#include "engine/base/units.h"
+#include "plugins/lm/config/config_file.h"
+#include "plugins/lm/modules/load.h"
+#include "plugins/prune/calibration.h"
+#include "plugins/prune/compute.h"
+#include "plugins/prune/pass.h"
+#include "plugins/prune/prune_report.h"
+#include "plugins/prune/request.h"
+#include "plugins/prune/scoring.h"
+#include "plugins/prune/search_report.h"
+#include "plugins/prune/shared_pass.h"
+
+#include <ATen/TensorOperators.h>
+#include <c10/core/InferenceMode.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+namespace stillroom::prune {
+namespace fs = std::filesystem;
+namespace {
+
+using Key = MinitronSettings::Key;
+
+// What part of the work is done when candidates are scored, and when the weights are written.
+constexpr double kScored = 0.85, kWritten = 0.95;
+
+class Pruner {
+public:
+    Pruner(const MinitronSettings& settings, RunContext& context)
+        : settings_(settings),
+          context_(context),
+          source_(context.input("model")),
+          model_(lm::ConfigFile::read(source_ / "config.json").model()),
+          scores_(read_scores(context.input("scores"), model_)),
+          machine_(machine_of(context)) {
+        facts_.settings = &settings_;
+        facts_.scores = &scores_;
+        facts_.source_fingerprint = fingerprint_of_model(source_);
+        const Json* known = scores_.about.find("model");
+        if (!known || known->at("fingerprint").string() != facts_.source_fingerprint)
+            throw Error({}, "the scores were measured on another model")
+                .key("scores")
+                .hint("leave the port scores out, and they are measured on this one")
+                .exit_code(kExitBadInput);
+    }
+
+    void run() {
+        Shape shape = settings_.shape ? by_hand() : by_search();
+        if (!machine_.first_rank())
+            return;
+        const fs::path folder = context_.output("model");
+        write(folder, shape);
+        check_logits(folder, shape);
+        tell(folder);
+    }
+
+private:
+    Orders orders(std::int64_t group_heads) const {
+        return Orders(model_,
+                      scores_,
+                      {.block = settings_.depth == MinitronSettings::Depth::block,
+                       .prune_kv_groups = settings_.kv_groups == MinitronSettings::KvGroups::prune,
+                       .group_heads = group_heads});
+    }
+
+    Shape by_hand() {
+        ManualRequest request = manual_request(settings_, model_);
+        require_scores(scores_, shape_of(model_), request.shape, request.layers.has_value());
+        orders_.emplace(orders(request.shape.heads / request.shape.kv_heads));
+        facts_.pruned.cut = orders_->cut(request.shape, request.layers);
+        return request.shape;
+    }
+
+    Shape by_search() {
+        Found found = search_for(settings_, model_);
+        std::vector<Candidate> candidates = candidates_of(settings_, found);
+        context_.log(LogLevel::info, search_text(found, candidates));
+        orders_.emplace(orders(0));
+        for (const Candidate& one : candidates) {
+            require_scores(scores_, shape_of(model_), one.shape, false);
+            facts_.judged.push_back(
+                {.candidate = one, .layers = orders_->layers(one.shape.layers)});
+        }
+        facts_.tasks = tasks_of(settings_);
+        facts_.found = std::move(found);
+        if (facts_.judged.size() > 1 || settings_.score.lower_bound)
+            judge();
+        if (!facts_.judged.front().tasks.empty())
+            facts_.chosen = pick(facts_.judged, facts_.tasks);
+        const Judged& best = facts_.judged[facts_.chosen];
+        facts_.pruned.cut = orders_->cut(best.candidate.shape, best.layers);
+        return best.candidate.shape;
+    }
+
+    void judge() {
+        reordered_.emplace(source_, model_, *orders_, machine_);
+        HeldOut heldout = held_out();
+        facts_.heldout_rows = heldout.count;
+        facts_.heldout_was_measured = heldout.was_measured;
+        Scoring scoring = scoring_of();
+        if (settings_.prefilter)
+            prefilter(scoring, heldout);
+        std::vector<Task> tasks;
+        for (const WeightedTask& one : facts_.tasks)
+            if (one.task != Task::mmlu)
+                tasks.push_back(one.task);
+        if (!tasks.empty())
+            score_rows(scoring, heldout, tasks, facts_.judged);
+        if (!has_task(facts_.tasks, Task::mmlu))
+            return;
+        score_questions(
+            scoring, read_questions(settings_, tokenizer_folder(context_), model_), facts_.judged);
+        if (tasks.empty())
+            part_ties(scoring, heldout);
+    }
+
+    /// Answers that are too close to tell apart: the held-out rows decide between those.
+    void part_ties(const Scoring& scoring, const HeldOut& heldout) {
+        pick(facts_.judged, facts_.tasks);
+        std::vector<Judged> ties;
+        for (const Judged& one : facts_.judged)
+            if (one.tied)
+                ties.push_back(one);
+        if (ties.empty())
+            return;
+        score_rows(scoring, heldout, {Task::kl}, ties);
+        for (Judged& one : facts_.judged)
+            if (one.tied) {
+                one.tasks.push_back(ties.front().tasks.back());
+                ties.erase(ties.begin());
+            }
+    }
+
+    /// A first look by kl; the best of it are scored.
+    void prefilter(const Scoring& scoring, HeldOut& heldout) {
+        if (std::ssize(facts_.judged) <= settings_.top_k)
+            return;
+        const std::int64_t rows =
+            (settings_.prefilter->tokens + heldout.rows.length() - 1) / heldout.rows.length();
+        const std::int64_t all = std::exchange(heldout.count, std::min(heldout.count, rows));
+        score_rows(scoring, heldout, {Task::kl}, facts_.judged);
+        heldout.count = all;
+        std::vector<Judged>& judged = facts_.judged;
+        std::stable_sort(judged.begin(), judged.end(), [](const Judged& a, const Judged& b) {
+            return a.tasks.front().value() < b.tasks.front().value();
+        });
+        judged.resize(static_cast<std::size_t>(settings_.top_k));
+        std::stable_sort(judged.begin(), judged.end(), [&](const Judged& a, const Judged& b) {
+            const Bounds bounds = search_options(settings_, model_).bounds;
+            return bounds.primary(a.candidate.metrics) > bounds.primary(b.candidate.metrics);
+        });
+        for (Judged& one : judged)
+            one.tasks.clear();
+    }
+
+    HeldOut held_out() const {
+        const std::int64_t length = row_length(context_, settings_.sequence, model_);
+        const bool own = context_.has("heldout");
+        HeldOut out{.rows = lm::Rows::open(context_.input(own ? "heldout" : "calibration"),
+                                           {.length = length, .vocabulary = model_.vocab})};
+        const std::int64_t total = out.rows.size();
+        const std::int64_t measured = own ? 0 : std::min(total, scores_.raw.rows);
+        out.first = measured;
+        out.count = std::min(settings_.score.rows, total - measured);
+        if (out.count == 0 && total > 0) {
+            out.count = std::min(settings_.score.rows, std::max<std::int64_t>(1, total / 8));
+            out.first = total - out.count;
+            out.was_measured = true;
+        }
+        if (out.count == 0)
+            throw Error({}, "the held-out text has no row").key("heldout").exit_code(kExitBadInput);
+        return out;
+    }
+
+    const NormFactors* factors(const Shape& shape) {
+        if (!settings_.rescale_norm || shape.hidden == model_.hidden)
+            return nullptr;
+        std::vector<std::int64_t> hidden(orders_->hidden().begin(),
+                                         orders_->hidden().begin() + shape.hidden);
+        factors_ = norm_factors(model_, hidden, scores_, lm::TensorFolder::open(source_));
+        return &factors_;
+    }
+
+    lm::Decoder decoder_of(const Shape& shape) {
+        return reordered_->candidate(shape, factors(shape), settings_.merge_heads);
+    }
+
+    Scoring scoring_of() {
+        const std::string covers =
+            fmt::format("{} {} {} {}",
+                        facts_.source_fingerprint,
+                        scores_.about.at("data").at("digest").string(),
+                        machine_.type_name,
+                        fmt::format("{} {} {}",
+                                    settings_.merge_heads,
+                                    settings_.rescale_norm,
+                                    settings_.kv_groups == MinitronSettings::KvGroups::prune));
+        return {.settings = settings_,
+                .model = *reordered_,
+                .machine = machine_,
+                .work = context_.work(),
+                .covers = covers,
+                .decoder = [this](const Shape& shape) { return decoder_of(shape); },
+                .progress =
+                    [this](std::size_t done, double part) {
+                        context_.saved();
+                        context_.progress(kScored * part,
+                                          fmt::format("candidate {} of {}",
+                                                      std::min(done + 1, facts_.judged.size()),
+                                                      facts_.judged.size()));
+                        if (machine_.comm.any(context_.cancelled(), "stop"))
+                            throw Stopped();
+                    }};
+    }
+
+    void write(const fs::path& folder, const Shape& shape) {
+        Pruned& pruned = facts_.pruned;
+        pruned.before = model_;
+        pruned.after = lm::cut_model(model_, pruned.cut);
+        if (settings_.merge_heads && !scores_.heads.empty())
+            add_merged_heads(pruned.changes, model_, pruned.cut, scores_);
+        if (const NormFactors* norms = factors(shape))
+            add_rescaled_norms(pruned.changes, model_, pruned.cut, *norms);
+        ShapeCounter counter(model_, search_serving());
+        facts_.before = counter.count(shape_of(model_));
+        facts_.after = counter.count(shape);
+        write_pruned(
+            context_, source_, folder, pruned, [&](std::uint64_t done, std::uint64_t total) {
+                double part = total ? static_cast<double>(done) / static_cast<double>(total) : 1;
+                context_.progress(kScored + (kWritten - kScored) * part, "writing");
+                if (context_.cancelled())
+                    throw Stopped();
+            });
+        check_written(source_, folder, pruned);
+    }
+
+    Serving search_serving() const {
+        return {.batch = settings_.memory.batch,
+                .sequence = settings_.memory.sequence,
+                .kv_bytes = settings_.memory.kv_bytes,
+                .weight_bytes = settings_.memory.weight_bytes};
+    }
+
+    /// The folder as any reader takes it, beside the slices of the reordered model.
+    void check_logits(const fs::path& folder, const Shape& shape) {
+        c10::InferenceMode inference;
+        context_.progress(kWritten, "comparing logits");
+        const bool partly = settings_.merge_heads && orders_->by_groups();
+        const std::uint64_t needed =
+            4 * static_cast<std::uint64_t>((reordered_ ? 0 : facts_.before.params) +
+                                           facts_.after.params);
+        const std::uint64_t room = free_memory(machine_.device);
+        if (partly || (room > 0 && needed > room / 2)) {
+            facts_.no_check = partly ? "heads of whole groups were merged"
+                                     : fmt::format("that takes {} of memory, {} are free",
+                                                   size_text(needed),
+                                                   size_text(room));
+            return;
+        }
+        if (!reordered_)
+            reordered_.emplace(source_, model_, *orders_, machine_);
+        lm::Rows rows = lm::Rows::open(context_.input("calibration"),
+                                       {.length = std::min<std::int64_t>(
+                                            256, row_length(context_, settings_.sequence, model_)),
+                                        .vocabulary = model_.vocab});
+        lm::Batch batch = batch_of_rows(rows, 0, std::min<std::int64_t>(4, rows.size()));
+        lm::Decoder wide = decoder_of(shape);
+        Depth layers;
+        for (const lm::LayerCut& layer : facts_.pruned.cut.layers)
+            layers.push_back(layer.layer);
+        at::Tensor wanted;
+        run_depths(wide, batch, {layers}, [&](std::size_t, const at::Tensor& hidden_TD) {
+            wanted = hidden_TD;
+        });
+        lm::Loaded loaded = lm::load_decoder(folder, machine_.device, machine_.type);
+        at::Tensor found = lm::hidden_states(loaded.decoder, batch);
+        LogitsCheck check = compare(wide, wanted, loaded.decoder, found);
+        loaded.files->check();
+        const bool wide_type = machine_.type == at::kFloat;
+        const double same =
+            static_cast<double>(check.same_best) / static_cast<double>(check.positions);
+        if (wide_type ? !(check.max <= 1e-4 * std::max(1.0, largest_))
+                      : !(check.cosine >= 0.9999 && same >= 0.99))
+            throw Error({},
+                        fmt::format("the written model computes other logits than the candidate: "
+                                    "they differ by up to {:.3g}, cosine {:.6f}",
+                                    check.max,
+                                    check.cosine))
+                .hint("nothing was kept; this is a fault of Stillroom's, please report it")
+                .exit_code(kExitIntegrity);
+        facts_.check = check;
+    }
+
+    /// Row by row, so that logits of the whole text never exist.
+    LogitsCheck compare(const lm::Decoder& a,
+                        const at::Tensor& a_TD,
+                        const lm::Decoder& b,
+                        const at::Tensor& b_TD) {
+        constexpr std::int64_t kRows = 64;
+        LogitsCheck out{.positions = a_TD.size(0)};
+        double dot = 0, squares_a = 0, squares_b = 0;
+        for (std::int64_t begin = 0; begin < a_TD.size(0); begin += kRows) {
+            const std::int64_t some = std::min(kRows, a_TD.size(0) - begin);
+            at::Tensor x = lm::logits(a, a_TD.narrow(0, begin, some)).to(at::kDouble);
+            at::Tensor y = lm::logits(b, b_TD.narrow(0, begin, some)).to(at::kDouble);
+            out.max = std::max(out.max, (x - y).abs().max().item<double>());
+            largest_ = std::max(largest_, x.abs().max().item<double>());
+            out.same_best += x.argmax(-1).eq(y.argmax(-1)).sum().item<std::int64_t>();
+            dot += (x * y).sum().item<double>();
+            squares_a += (x * x).sum().item<double>();
+            squares_b += (y * y).sum().item<double>();
+        }
+        if (squares_a > 0 && squares_b > 0)
+            out.cosine = dot / std::sqrt(squares_a) / std::sqrt(squares_b);
+        return out;
+    }
+
+    void tell(const fs::path& folder) {
+        write_record_file(folder / "stillroom_prune.json", provenance_json(facts_) + "\n");
+        const fs::path report = context_.output("report");
+        const std::string words = report_text(facts_);
+        write_record_file(report / "report.json", report_json(facts_) + "\n");
+        write_record_file(report / "report.md", words);
+        context_.text(words);
+        if (facts_.judged.empty() || facts_.judged.front().tasks.empty())
+            return;
+        const double score = score_of(facts_.judged[facts_.chosen], facts_.tasks);
+        context_.metric("score", score, 0);
+        if (settings_.score.lower_bound && score < *settings_.score.lower_bound)
+            context_.gate(fmt::format("the best score is {:.4f}, below the bound {:.4f}",
+                                      score,
+                                      *settings_.score.lower_bound));
+    }
+
+    const MinitronSettings& settings_;
+    RunContext& context_;
+    fs::path source_;
+    lm::ModelConfig model_;
+    Scores scores_;
+    Machine machine_;
+    std::optional<Orders> orders_;
+    std::optional<Reordered> reordered_;
+    NormFactors factors_;
+    PruneFacts facts_;
+    double largest_ = 0;
+};
+
+}  // namespace
+
+void stillroom_prune_minitron(const MinitronSettings& settings, RunContext& context) try {
+    Pruner(settings, context).run();
+} catch (const Stopped&) {
+}
+
+}  // namespace stillroom::prune

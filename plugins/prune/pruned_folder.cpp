@@ -1,0 +1,147 @@
+#include "plugins/prune/pruned_folder.h"
+
+#include "engine/base/durable.h"
+#include "engine/base/error.h"
+#include "engine/base/files.h"
+#include "engine/base/json.h"
+#include "plugins/lm/config/config_file.h"
+#include "plugins/lm/config/hooks.h"
+#include "plugins/lm/hub/model_files.h"
+#include "plugins/lm/weights/strict_check.h"
+
+#include <fmt/format.h>
+
+#include <cstring>
+#include <numeric>
+
+namespace stillroom::prune {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr std::size_t kLargestSmallFile = std::size_t{256} << 20;
+
+/// Tokenizer, templates, generation config, licence: all but what is written anew.
+void copy_small_files(RunContext& context, const fs::path& from, const fs::path& to) {
+    for (const std::string& name : list_folder(from)) {
+        std::error_code ignored;
+        if (!fs::is_regular_file(from / name, ignored) || !lm::is_small_model_file(name) ||
+            name == "config.json" || name == "README.md" || name == lm::kModelIndex)
+            continue;
+        std::string text = read_file(from / name, kLargestSmallFile);
+        if (name == "tokenizer_config.json" || name == "generation_config.json") {
+            lm::ConfigText json = lm::ConfigText::parse(text, (from / name).string());
+            for (const std::string& hook : lm::hooks_in(json))
+                context.log(
+                    LogLevel::warning,
+                    fmt::format("{}: {} names code to be run and was left out", name, hook));
+            lm::drop_hooks(json);
+            text = json.text();
+        }
+        write_record_file(to / name, text);
+    }
+}
+
+std::string config_of(const fs::path& source, const Pruned& pruned) {
+    lm::ConfigFile config = lm::ConfigFile::read(source / "config.json");
+    config.drop_hooks();
+    std::vector<std::int64_t> layers;
+    for (const lm::LayerCut& layer : pruned.cut.layers)
+        layers.push_back(layer.layer);
+    config.express(pruned.after, layers);
+    return config.text();
+}
+
+void put(JsonWriter& out, std::string_view key, const lm::Keep& keep, std::int64_t size) {
+    std::vector<std::int64_t> all(static_cast<std::size_t>(keep ? 0 : size));
+    std::iota(all.begin(), all.end(), 0);
+    out.key(key), out.begin_array();
+    for (std::int64_t index : keep ? *keep : all)
+        out.integer(index);
+    out.end_array();
+}
+
+[[noreturn]] void differs(const fs::path& folder, std::string_view tensor, std::string_view how) {
+    throw Error({},
+                fmt::format("{} was written and does not read back: {} {}",
+                            folder.string(),
+                            lm::shown(tensor),
+                            how))
+        .hint("nothing was kept; is the disk, or the memory, sound?")
+        .exit_code(kExitIntegrity);
+}
+
+/// Compares pieces as they come with what lies in the file.
+void compare(const lm::NewTensor& wanted, const lm::FolderTensor& found, const fs::path& folder) {
+    std::span<const std::byte> bytes = found.bytes();
+    std::size_t at = 0;
+    auto piece = [&](std::span<const std::byte> part) {
+        if (at + part.size() > bytes.size() ||
+            std::memcmp(bytes.data() + at, part.data(), part.size()) != 0)
+            differs(folder, wanted.info.name, "differs from its source");
+        at += part.size();
+    };
+    if (wanted.make)
+        wanted.make(piece);
+    else
+        piece(wanted.from.bytes());
+    if (at != bytes.size())
+        differs(folder, wanted.info.name, "is longer than what was written");
+    found.file->check();
+    found.forget();
+    if (!wanted.make)
+        wanted.from.forget();
+}
+
+}  // namespace
+
+std::string index_map_json(const Pruned& pruned) {
+    const Shape shape = shape_of(pruned.before);
+    JsonWriter out;
+    out.begin_object();
+    put(out, "hidden", pruned.cut.hidden, shape.hidden);
+    out.key("layers"), out.begin_array();
+    for (const lm::LayerCut& layer : pruned.cut.layers)
+        out.integer(layer.layer);
+    out.end_array();
+    for (std::size_t i = 0; i < pruned.cut.layers.size(); ++i) {
+        const lm::LayerCut& layer = pruned.cut.layers[i];
+        put(out, fmt::format("layers.{}.ffn", i), layer.ffn, shape.ffn);
+        put(out, fmt::format("layers.{}.heads", i), layer.heads, shape.heads);
+        put(out, fmt::format("layers.{}.kv_heads", i), layer.kv_heads, shape.kv_heads);
+    }
+    out.end_object();
+    return out.take();
+}
+
+void write_pruned(RunContext& context,
+                  const fs::path& source,
+                  const fs::path& folder,
+                  const Pruned& pruned,
+                  const std::function<void(std::uint64_t, std::uint64_t)>& progress) {
+    const std::string config = config_of(source, pruned);  // refuses before a weight is written
+    lm::TensorFolder files = lm::TensorFolder::open(source);
+    lm::SaveOptions options;
+    options.threads = static_cast<unsigned>(context.threads());
+    options.progress = progress;
+    lm::save_model(
+        context, folder, cut_tensors(files, pruned.before, pruned.cut, pruned.changes), options);
+    write_record_file(folder / "config.json", config);
+    write_record_file(folder / "index_map.json", index_map_json(pruned) + "\n");
+    copy_small_files(context, source, folder);
+}
+
+void check_written(const fs::path& source, const fs::path& folder, const Pruned& pruned) {
+    lm::TensorFolder files = lm::TensorFolder::open(source);
+    lm::TensorFolder written = lm::TensorFolder::open(folder);
+    lm::ModelConfig config = lm::ConfigFile::read(folder / "config.json").model();
+    lm::strict_check(config, lm::weight_table(config), written);
+    for (const lm::NewTensor& wanted :
+         cut_tensors(files, pruned.before, pruned.cut, pruned.changes)) {
+        lm::FolderTensor found = written.at(wanted.info.name);
+        if (found.info->shape != wanted.info.shape || found.info->dtype != wanted.info.dtype)
+            differs(folder, wanted.info.name, "has another shape or type");
+        compare(wanted, found, folder);
+    }
+}
+
+}  // namespace stillroom::prune

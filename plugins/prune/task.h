@@ -1,0 +1,34 @@
+#pragma once
+
+#include "engine/plugin/stage.h"
+#include "plugins/lm/config/model_config.h"
+#include "plugins/prune/minitron_settings.h"
+
+#include <string_view>
+#include <vector>
+
+namespace stillroom::prune {
+
+enum class Task : std::uint8_t { mmlu, loss, kl };
+std::string_view name_of(Task task);
+
+/// How candidates are judged. A score is a sum of weighted tasks and higher is better: of loss and
+/// kl it is the negative.
+struct WeightedTask {
+    Task task = Task::kl;
+    double weight = 1;
+};
+std::vector<WeightedTask> tasks_of(const MinitronSettings& settings);
+bool has_task(const std::vector<WeightedTask>& tasks, Task task);
+
+/// What a recipe can get wrong about it: mmlu without questions, a tokenizer without letters. Reads
+/// the tokenizer where it is there already.
+void check_task(const MinitronSettings& settings, const StageContext& context);
+
+/// Whether the layers can be split as asked.
+void check_layout(const MinitronSettings::Parallel& parallel, const lm::ModelConfig& model);
+
+/// The folder of the tokenizer: the port's, else the model's.
+std::filesystem::path tokenizer_folder(const StageContext& context);
+
+}  // namespace stillroom::prune
