@@ -1,6 +1,6 @@
 #include "plugins/data/many_texts.h"
 
-#include "plugins/lm/modules/random.h"
+#include "plugins/lm/weights/random.h"
 
 #include <ATen/Parallel.h>
 #include <ATen/ops/tensor.h>
