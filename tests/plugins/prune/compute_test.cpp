@@ -1,6 +1,7 @@
 #include "engine/base/durable.h"
 #include "engine/base/files.h"
 #include "engine/base/scratch_folder.h"
+#include "plugins/lm/config/config_file.h"
 #include "plugins/lm/config/families.h"
 #include "plugins/lm/config/new_config.h"
 #include "plugins/lm/data/indexed_writer.h"
@@ -208,8 +209,10 @@ TEST_CASE("layers that are taken in one after the other show what all at once sh
         lm::write_dataset_info(data, info);
         lm::Rows rows = lm::Rows::open(data, {.length = 8, .vocabulary = model.vocab});
         REQUIRE(rows.size() == 5);  // the last has three tokens
-        PassOptions options{
-            .hooks = {std::begin(kHparams), std::end(kHparams)}, .rows = 5, .batch = 2};
+        PassOptions options;
+        options.hooks = {std::begin(kHparams), std::end(kHparams)};
+        options.rows = 5;
+        options.batch = 2;
         Machine machine;
         RawScores whole = measure(folder, rows, options, machine);
         options.stream = true;
