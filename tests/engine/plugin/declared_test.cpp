@@ -48,10 +48,14 @@ NodePtr example(const Node& schema, const Node& document) {
             for (const NodePtr& name : required->items)
                 if (NodePtr value = with("properties")->get(name->text); !value->find("x-port"))
                     map->entries.push_back({name->text, {}, example(*value, document)});
-        if (NodePtr one_of = with("oneOf")) {
-            std::string name = one_of->items.front()->get("required")->items.front()->text;
-            map->entries.push_back({name, {}, example(*with("properties")->get(name), document)});
-        }
+        if (NodePtr one_of = with("oneOf"))
+            for (const NodePtr& one : one_of->items) {
+                std::string name = one->get("required")->items.front()->text;
+                if (NodePtr value = with("properties")->get(name); !value->find("x-port")) {
+                    map->entries.push_back({name, {}, example(*value, document)});
+                    break;
+                }
+            }
         return map;
     }
     auto scalar = make_string(type == "string" ? "text" : type == "boolean" ? "true" : "1");
