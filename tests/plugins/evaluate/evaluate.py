@@ -329,8 +329,9 @@ def texts_depend_on_their_number_and_the_seed_alone(bench):
 
 @promise
 def mistakes_are_told_before_anything_runs(bench):
-    (bench.folder / "empty").mkdir()
-    assert "no MMLU in" in bench.problem("evaluate.mmlu", f"questions={bench.folder}/empty", code=3)["message"]
+    (bench.folder / "other").mkdir()
+    (bench.folder / "other/notes.txt").write_text("no questions\n")
+    assert "no MMLU in" in bench.problem("evaluate.mmlu", f"questions={bench.folder}/other", code=3)["message"]
     problem = bench.problem("evaluate.tasks", f"tasks.arc={{file: {FILES}/arc.jsonl, few_shot: 2}}")
     assert "none are named" in problem["message"] and problem["key"].endswith("few_shot"), problem
     assert "none of the labels" in bench.problem("evaluate.tasks", f"tasks.x={{file: {bench.bad_arc()}, rule: arc}}", code=3)["message"]
