@@ -165,6 +165,57 @@ STILLROOM_INLINE void exponential(Floats& x) {
     x = tiny ? Floats{} : y * scale;
 }
 
+/// e^x of x that is not positive, to two units in the last place; below -87 as of -87. NaN stays.
+template <class Floats>
+STILLROOM_INLINE void exponential_below(Floats& x) {
+    using Ints = decltype(x < x);
+    constexpr float kLimit = -87;
+    constexpr float kRound = 12582912;
+    x = x < kLimit ? Floats{} + kLimit : x;
+    Floats shifted = x * 1.44269504F + kRound;
+    Floats whole = shifted - kRound;
+    Floats rest = x - whole * 0.693359375F + whole * 2.12194440e-4F;
+    Floats y = Floats{} + 1.98756915e-4F;
+    y = y * rest + 1.39819995e-3F;
+    y = y * rest + 8.33345205e-3F;
+    y = y * rest + 4.16657962e-2F;
+    y = y * rest + 1.66666657e-1F;
+    y = y * rest + 5.00000000e-1F;
+    y = y * rest * rest + rest + 1.0F;
+    // The power of two goes into y's exponent: y is in [0.7, 1.5], the result no subnormal.
+    Ints power, bits;
+    std::memcpy(&power, &shifted, sizeof power);
+    std::memcpy(&bits, &y, sizeof bits);
+    bits += power << 23;
+    std::memcpy(&x, &bits, sizeof x);
+}
+
+/// ln x of a positive x that is no subnormal, to 1e-7 of itself or of 1.
+template <class Floats>
+STILLROOM_INLINE void logarithm(Floats& x) {
+    using Ints = decltype(x < x);
+    constexpr int kRootHalf = 0x3f3504f3;  // of 1/2: the mantissa ends up in [√½, √2)
+    Ints bits;
+    std::memcpy(&bits, &x, sizeof bits);
+    Ints power = (bits - kRootHalf) >> 23;
+    bits -= power << 23;
+    std::memcpy(&x, &bits, sizeof x);
+    Floats exponent = __builtin_convertvector(power, Floats);
+    x -= 1.0F;
+    Floats y = Floats{} + 7.0376836292e-2F;
+    y = y * x - 1.1514610310e-1F;
+    y = y * x + 1.1676998740e-1F;
+    y = y * x - 1.2420140846e-1F;
+    y = y * x + 1.4249322787e-1F;
+    y = y * x - 1.6668057665e-1F;
+    y = y * x + 2.0000714765e-1F;
+    y = y * x - 2.4999993993e-1F;
+    y = y * x + 3.3333331174e-1F;
+    Floats square = x * x;
+    y = y * x * square - exponent * 2.12194440e-4F - square * 0.5F;
+    x = x + y + exponent * 0.693359375F;
+}
+
 /// Defines NAME_of(tier): the function that body<vector> is for the tier.
 #if defined(__x86_64__)
 #define STILLROOM_TIERS(name, parameters, body, arguments)                           \

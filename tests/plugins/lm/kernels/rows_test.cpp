@@ -3,6 +3,7 @@
 #include "plugins/lm/kernels/rms_norm.h"
 #include "plugins/lm/kernels/rotate.h"
 #include "plugins/lm/kernels/softmax.h"
+#include "tests/plugins/lm/kernels/tiers.h"
 
 #include <doctest/doctest.h>
 
@@ -16,24 +17,8 @@ using namespace stillroom::lm;
 
 namespace {
 
-/// Every tier that this processor has.
-std::vector<Tier> tiers() {
-    std::vector<Tier> out;
-    for (Tier tier : {Tier::baseline, Tier::avx2, Tier::avx512})
-        if (tier <= best_tier())
-            out.push_back(tier);
-    return out;
-}
-
 // Rows that end anywhere in a vector, of any width.
 constexpr std::size_t kCounts[] = {1, 3, 4, 7, 8, 15, 16, 17, 31, 48, 100, 577};
-
-std::vector<float> wave(std::size_t count, double step, double size) {
-    std::vector<float> out;
-    for (std::size_t i = 0; i < count; i++)
-        out.push_back(static_cast<float>(size * std::sin(step * static_cast<double>(i + 1))));
-    return out;
-}
 
 Bf16 half_of(float value) {
     auto bits = std::bit_cast<std::uint32_t>(value);

@@ -16,23 +16,6 @@
 namespace stillroom::lm {
 namespace {
 
-/// splitmix64 of FNV-1a of the name plus the index: upper byte - 128, over 128.
-at::Tensor made_numbers(const std::string& name, const std::vector<std::int64_t>& shape) {
-    std::uint64_t seed = 0xCBF29CE484222325;
-    for (char byte : name)
-        seed = (seed ^ static_cast<unsigned char>(byte)) * 0x100000001B3;
-    at::Tensor out = at::empty(shape, at::kFloat);
-    float* values = out.mutable_data_ptr<float>();
-    for (std::int64_t i = 0; i < out.numel(); i++) {
-        std::uint64_t x = seed + static_cast<std::uint64_t>(i) + 0x9E3779B97F4A7C15;
-        x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9;
-        x = (x ^ (x >> 27)) * 0x94D049BB133111EB;
-        x = x ^ (x >> 31);
-        values[i] = (static_cast<float>(x >> 56) - 128) / 128;
-    }
-    return out;
-}
-
 /// The changes by hand that make.py calls LAYERS.
 void change_layers(ModelConfig& config, const Json& changes) {
     for (const Json::Member& change : changes.map()) {
@@ -89,6 +72,23 @@ std::vector<Case> read_cases() {
 }
 
 }  // namespace
+
+/// splitmix64 of FNV-1a of the name plus the index: upper byte - 128, over 128.
+at::Tensor made_numbers(const std::string& name, const std::vector<std::int64_t>& shape) {
+    std::uint64_t seed = 0xCBF29CE484222325;
+    for (char byte : name)
+        seed = (seed ^ static_cast<unsigned char>(byte)) * 0x100000001B3;
+    at::Tensor out = at::empty(shape, at::kFloat);
+    float* values = out.mutable_data_ptr<float>();
+    for (std::int64_t i = 0; i < out.numel(); i++) {
+        std::uint64_t x = seed + static_cast<std::uint64_t>(i) + 0x9E3779B97F4A7C15;
+        x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9;
+        x = (x ^ (x >> 27)) * 0x94D049BB133111EB;
+        x = x ^ (x >> 31);
+        values[i] = (static_cast<float>(x >> 56) - 128) / 128;
+    }
+    return out;
+}
 
 at::Tensor made_weight(const ModelConfig& config,
                        const std::string& name,

@@ -20,7 +20,8 @@ struct Case {
 const std::vector<Case>& cases();
 const Case& case_named(const std::string& name);
 
-/// By the rule that make.py describes.
+/// By the rules that make.py describes.
+at::Tensor made_numbers(const std::string& name, const std::vector<std::int64_t>& shape);
 at::Tensor made_weight(const ModelConfig& config,
                        const std::string& name,
                        const std::vector<std::int64_t>& shape);

@@ -1,0 +1,145 @@
+#include "plugins/lm/modules/head_loss.h"
+
+#include "engine/base/error.h"
+#include "plugins/lm/modules/head_engine.h"
+
+#include <ATen/core/grad_mode.h>
+#include <c10/util/StringUtil.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace stillroom::lm {
+namespace {
+
+[[noreturn]] void refuse_term(const char* setting,
+                              const std::string& what,
+                              const std::string& hint) {
+    throw Error({}, what).key(setting).hint(hint).exit_code(kExitUsage);
+}
+
+void check_side(const HeadSide& side, const char* name, std::int64_t tokens) {
+    if (side.hidden_TD.dim() != 2 || side.weight_VD.dim() != 2 ||
+        side.hidden_TD.size(1) != side.weight_VD.size(1) || side.hidden_TD.size(0) != tokens)
+        throw Error({},
+                    fmt::format("{} hidden states {} do not fit {} tokens and a head {}",
+                                name,
+                                c10::str(side.hidden_TD.sizes()),
+                                tokens,
+                                c10::str(side.weight_VD.sizes())))
+            .exit_code(kExitInternal);
+}
+
+/// Words here, of both sides.
+std::int64_t words_of(const HeadBatch& batch, const HeadTerms& terms) {
+    std::int64_t words = batch.student.weight_VD.size(0);
+    return terms.kl ? std::min(words, batch.teacher->weight_VD.size(0)) : words;
+}
+
+void check_batch(const HeadBatch& batch, const HeadTerms& terms) {
+    std::int64_t tokens = batch.student.hidden_TD.size(0);
+    check_side(batch.student, "the student's", tokens);
+    if (terms.kl && !batch.teacher)
+        throw Error({}, "a divergence without a teacher").exit_code(kExitInternal);
+    if (terms.kl)
+        check_side(*batch.teacher, "the teacher's", tokens);
+    if (!batch.labels_T.device().is_cpu() || batch.labels_T.scalar_type() != at::kLong ||
+        batch.labels_T.numel() != tokens || !batch.labels_T.is_contiguous())
+        throw Error({}, fmt::format("{} labels for {} tokens", batch.labels_T.numel(), tokens))
+            .exit_code(kExitInternal);
+}
+
+/// The rows that count; throws if a label is no word.
+std::vector<std::int64_t> rows_that_count(const HeadBatch& batch, std::int64_t words) {
+    const auto* labels = batch.labels_T.const_data_ptr<std::int64_t>();
+    std::vector<std::int64_t> rows;
+    for (std::int64_t i = 0; i < batch.labels_T.numel(); i++) {
+        if (labels[i] >= words)
+            throw Error(
+                {}, fmt::format("token {} is asked for, of a vocabulary of {}", labels[i], words))
+                .hint("the data was made with another tokenizer")
+                .exit_code(kExitBadInput);
+        if (labels[i] >= 0)
+            rows.push_back(i);
+    }
+    return rows;
+}
+
+HeadSums run(const HeadBatch& batch, HeadTerms terms, const HeadSlopes* slopes) {
+    at::NoGradGuard no_gradients;  // they are made here
+    check_terms(terms);
+    check_batch(batch, terms);
+    std::int64_t words = words_of(batch, terms), all_words = std::max(words, batch.shard.total);
+    std::vector<std::int64_t> rows = rows_that_count(batch, all_words);
+    if (slopes != nullptr)
+        slopes->hidden_TD.zero_();
+    if (rows.empty())
+        return {};
+    if (terms.kl && terms.kl->top_k >= all_words && terms.kl->top_p == 1)
+        terms.kl->top_k = 0;  // it leaves out none
+    std::unique_ptr<HeadEngine> engine =
+        batch.student.hidden_TD.is_cpu() ? cpu_head_engine(batch, terms, words, std::ssize(rows))
+                                         : operator_head_engine(batch, terms, words);
+    return run_chunks(*engine, batch, terms, rows, slopes);
+}
+
+}  // namespace
+
+void HeadSums::expect_finite() const {
+    if (nonfinite > 0)
+        throw Error({},
+                    fmt::format("{} of {} rows have logits that are not finite", nonfinite, rows))
+            .hint("lower the learning rate, or look at the weights with checkpoint.inspect")
+            .exit_code(kExitNumeric);
+}
+
+void check_terms(const HeadTerms& terms) {
+    if (!(terms.ce_weight >= 0) || !std::isfinite(terms.ce_weight))
+        refuse_term("loss.ce.weight",
+                    fmt::format("a weight of {} is not at least 0", terms.ce_weight),
+                    "0 leaves cross entropy out");
+    if (!terms.kl)
+        return;
+    const KlTerm& kl = *terms.kl;
+    if (!(kl.weight >= 0) || !std::isfinite(kl.weight))
+        refuse_term("loss.kl.weight",
+                    fmt::format("a weight of {} is not at least 0", kl.weight),
+                    "0 only logs the divergence");
+    if (!(kl.temperature > 0) || !std::isfinite(kl.temperature))
+        refuse_term("loss.kl.temperature",
+                    fmt::format("a temperature of {} is not above 0", kl.temperature),
+                    "1 leaves the logits as they are");
+    if (kl.direction == Divergence::student)
+        throw Error({}, "a divergence of the student alone").exit_code(kExitInternal);
+    if (kl.direction == Divergence::jsd && !(kl.beta > 0 && kl.beta < 1))
+        refuse_term("loss.kl.beta",
+                    fmt::format("a share of {} is not between 0 and 1", kl.beta),
+                    "direction: forward or reverse are the ends");
+    if (kl.top_k < 0)
+        refuse_term("loss.kl.top_k", fmt::format("{} tokens", kl.top_k), "null looks at all");
+    if (!(kl.top_p > 0 && kl.top_p <= 1))
+        refuse_term("loss.kl.top_p",
+                    fmt::format("a probability of {} is not above 0 and at most 1", kl.top_p),
+                    "1 keeps all of top_k");
+    if (kl.top_p < 1 && kl.top_k == 0)
+        refuse_term("loss.kl.top_p",
+                    fmt::format("top_p {} has no top_k to choose from", kl.top_p),
+                    "top_k: 1024");
+}
+
+HeadSums head_sums(const HeadBatch& batch, const HeadTerms& terms) {
+    return run(batch, terms, nullptr);
+}
+
+HeadSums head_slopes(const HeadBatch& batch, const HeadTerms& terms, const HeadSlopes& slopes) {
+    const at::Tensor& weight = slopes.weight_VD;
+    if (!slopes.hidden_TD.sizes().equals(batch.student.hidden_TD.sizes()) ||
+        (weight.defined() && (!weight.sizes().equals(batch.student.weight_VD.sizes()) ||
+                              weight.scalar_type() != at::kFloat || weight.stride(1) != 1)))
+        throw Error({}, "slopes of another shape or type than what they are of")
+            .exit_code(kExitInternal);
+    return run(batch, terms, &slopes);
+}
+
+}  // namespace stillroom::lm
