@@ -268,7 +268,8 @@ constexpr Example kResumeExamples[] = {
 };
 constexpr Example kDoExamples[] = {
     {"stillroom do checkpoint.inspect model=./models/student", "one stage, no recipe"},
-    {"stillroom do data.mock --json /launch=one-gpu", "its result as JSON; groups with a '/'"},
+    {"stillroom do data.mock vocabulary=1000 documents=10 --json /launch=local",
+     "its result as JSON; groups with a '/'"},
 };
 
 constexpr Verb kVerbs[] = {

@@ -270,7 +270,7 @@ void Execution::start(std::size_t task) {
         std::optional<Job> work =
             desk_.begin(job(task), refs_[task], planned(task), scheduler_.tries(task), holder);
         if (!work) {
-            if (told_waiting_.insert(task).second)
+            if (!holder.empty() && told_waiting_.insert(task).second)
                 observer_.waits(refs_[task], holder);
             scheduler_.postpone(task, options_.now() + kLeaseTick);
             return;

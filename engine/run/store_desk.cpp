@@ -152,6 +152,20 @@ std::size_t StoreDesk::index_of(const PlannedJob& job, const std::string& stage)
     return index.at(stage);
 }
 
+/// Whether another stage of this run makes the same, or has made it since the store was looked at:
+/// then it is looked at again, once for each stage. `holder` is the one that makes it.
+bool StoreDesk::made_meanwhile(const std::string& key,
+                               const std::string& stage,
+                               std::string& holder) {
+    std::lock_guard lock(mutex_);
+    for (const auto& [name, mine] : works_)
+        if (mine.key == key) {
+            holder = name;
+            return true;
+        }
+    return options_.planning.fresh.contains(key) && looked_again_.insert(stage).second;
+}
+
 std::optional<Job> StoreDesk::begin(const PlannedJob& job,
                                     const StageRef& stage,
                                     const PlannedStage& planned,
@@ -159,14 +173,12 @@ std::optional<Job> StoreDesk::begin(const PlannedJob& job,
                                     std::string& holder) {
     const Plan& plan = job.plan;
     const CheckedStage& checked = plan.graph.stages[stage.stage];
+    if (made_meanwhile(planned.key, job.id + "/" + stage.name, holder))
+        return std::nullopt;
     Owner owner;
     std::optional<Work> work = store_.open_work(planned.key, owner);
     if (!work) {
         holder = fmt::format("process {} on {}", owner.pid, owner.host);
-        std::lock_guard lock(mutex_);
-        for (const auto& [name, mine] : works_)
-            if (mine.key == planned.key)
-                holder = name;  // another job of the sweep makes the same
         return std::nullopt;
     }
     Job out;

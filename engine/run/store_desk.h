@@ -60,6 +60,7 @@ private:
     void guard_written(const CheckedStage& stage, const Job& job, const Work& work);
     std::map<std::string, std::string> written_paths(const CheckedStage& stage);
     std::size_t index_of(const PlannedJob& job, const std::string& stage);
+    bool made_meanwhile(const std::string& key, const std::string& stage, std::string& holder);
     void keep_alive();
 
     Store& store_;
@@ -67,6 +68,7 @@ private:
     DeskOptions options_;
     std::mutex mutex_;  ///< of works_, and of planning: trees index themselves lazily
     std::map<std::string, Work> works_;                       ///< by the stage's name
+    std::set<std::string> looked_again_;                      ///< stages, before they began
     std::map<std::filesystem::path, Binding::Folder> bound_;  ///< sources of this run, by folder
 
     std::map<std::string, std::unordered_map<std::string, std::size_t>> indices_;  ///< of begin()

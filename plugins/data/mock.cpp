@@ -70,6 +70,18 @@ lm::VocabularyFacts with_end(lm::VocabularyFacts facts, StageContext& context) {
     return facts;
 }
 
+/// Of the tokenizer, or as the setting says; nothing where it is not known yet.
+std::optional<lm::VocabularyFacts> facts_of(const MockSettings& settings, StageContext& context) {
+    if (settings.vocabulary)
+        return lm::VocabularyFacts{.size = *settings.vocabulary,
+                                   .eod = static_cast<std::uint32_t>(*settings.vocabulary - 1),
+                                   .digest = ""};
+    std::optional<lm::VocabularyFacts> facts = lm::vocabulary_facts(context.input("tokenizer"));
+    if (facts)
+        facts = with_end(*facts, context);
+    return facts;
+}
+
 /// All that a document can begin with; each is a part of it, but for its last token.
 std::vector<std::uint32_t> counted_up(std::int64_t length, std::int64_t vocabulary) {
     std::vector<std::uint32_t> ids(static_cast<std::size_t>(length));
@@ -81,9 +93,7 @@ std::vector<std::uint32_t> counted_up(std::int64_t length, std::int64_t vocabula
 }  // namespace
 
 void Mock::describe(DescribeContext& context) const {
-    std::optional<lm::VocabularyFacts> facts = lm::vocabulary_facts(context.input("tokenizer"));
-    if (facts)
-        facts = with_end(*facts, context);
+    std::optional<lm::VocabularyFacts> facts = facts_of(settings_, context);
     lm::Count tokens = tokens_of(settings_);
     lm::write_dataset_info(context.output("data"), info_of(settings_, facts, tokens));
     Cost cost;
@@ -96,14 +106,13 @@ void Mock::describe(DescribeContext& context) const {
 }
 
 void Mock::run(RunContext& context) {
-    std::optional<lm::VocabularyFacts> found = lm::vocabulary_facts(context.input("tokenizer"));
-    if (!found)
+    std::optional<lm::VocabularyFacts> facts = facts_of(settings_, context);
+    if (!facts)
         throw Error({}, "the tokenizer is a folder without tokenizer.json and config.json")
             .exit_code(kExitBadInput);
-    lm::VocabularyFacts facts = with_end(*found, context);
     fs::path out = context.output("data");
-    lm::IndexedWriter writer(context, out / kPrefix, lm::token_type_for(facts.size));
-    std::vector<std::uint32_t> ids = counted_up(settings_.max_length, facts.size);
+    lm::IndexedWriter writer(context, out / kPrefix, lm::token_type_for(facts->size));
+    std::vector<std::uint32_t> ids = counted_up(settings_.max_length, facts->size);
     for (std::int64_t i = 0; i < settings_.documents; ++i) {
         if (i % kAtATime == 0) {
             context.progress(static_cast<double>(i) / static_cast<double>(settings_.documents),
@@ -112,7 +121,7 @@ void Mock::run(RunContext& context) {
                 return;
         }
         auto length = static_cast<std::size_t>(length_of(settings_, i));
-        std::uint32_t covered = std::exchange(ids[length - 1], *facts.eod);
+        std::uint32_t covered = std::exchange(ids[length - 1], *facts->eod);
         writer.add_document(std::span(ids).first(length));
         ids[length - 1] = covered;
     }

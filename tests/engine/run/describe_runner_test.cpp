@@ -75,8 +75,10 @@ TEST_CASE("skeletons flow from stage to stage, and come back with the costs") {
     REQUIRE(answers.size() == 3);
     for (const DescribeAnswer& answer : answers)
         REQUIRE(answer.description);
-    CHECK(answers[0].description->skeletons == R"({"report":{"report.json":{"bytes":5}}})");
-    CHECK(answers[1].description->skeletons == R"({"report":{"report.json":{"bytes":5}}})");
+    CHECK(answers[0].description->skeletons ==
+          R"({"report":{"report.json":{"bytes":5}},"bytes":5})");
+    CHECK(answers[1].description->skeletons ==
+          R"({"report":{"report.json":{"bytes":5}},"bytes":5})");
     CHECK(answers[2].description->cost == std::map<std::string, double>{{"seconds", 2}});
     CHECK(folders_left() == before);
 }
@@ -88,7 +90,8 @@ TEST_CASE("an artifact that is there is its own skeleton") {
     stage.inputs["text"] = {{"", "", scratch.path()}};
     std::vector<DescribeAnswer> answers = ask({stage});
     REQUIRE(answers[0].description);
-    CHECK(answers[0].description->skeletons == R"({"report":{"report.json":{"bytes":77}}})");
+    CHECK(answers[0].description->skeletons ==
+          R"({"report":{"report.json":{"bytes":77}},"bytes":77})");
 }
 
 TEST_CASE("a refusal says which setting, and what stands on it is silent") {
