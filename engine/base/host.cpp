@@ -7,6 +7,9 @@
 #include <cpuid.h>
 #endif
 
+#include <cstdio>
+#include <memory>
+
 namespace stillroom {
 
 #if defined(__x86_64__)
@@ -59,6 +62,19 @@ std::string machine_class() {
 std::string host_name() {
     char name[256] = "";
     return ::gethostname(name, sizeof name - 1) == 0 ? name : "";
+}
+
+std::uint64_t available_memory() {
+    struct Close {
+        void operator()(std::FILE* file) const { std::fclose(file); }
+    };
+    std::unique_ptr<std::FILE, Close> file(std::fopen("/proc/meminfo", "re"));
+    char line[256];
+    unsigned long long kilobytes = 0;
+    while (file && std::fgets(line, sizeof line, file.get()))
+        if (std::sscanf(line, "MemAvailable: %llu", &kilobytes) == 1)
+            return kilobytes * 1024;
+    return 0;
 }
 
 }  // namespace stillroom

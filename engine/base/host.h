@@ -2,6 +2,7 @@
 
 #include "engine/base/api.h"
 
+#include <cstdint>
 #include <string>
 
 namespace stillroom {
@@ -12,5 +13,8 @@ namespace stillroom {
 STILLROOM_API std::string machine_class();
 
 STILLROOM_API std::string host_name();
+
+/// Bytes of memory that programs can still have; 0 where nobody can tell.
+STILLROOM_API std::uint64_t available_memory();
 
 }  // namespace stillroom

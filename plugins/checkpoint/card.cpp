@@ -6,8 +6,8 @@
 #include "engine/base/json_value.h"
 #include "engine/base/text.h"
 #include "engine/base/units.h"
-#include "plugins/checkpoint/words.h"
 #include "plugins/lm/config/families.h"
+#include "plugins/lm/config/grouped.h"
 
 #include <fmt/format.h>
 
@@ -135,8 +135,8 @@ std::string about(const CardFacts& facts) {
         "size {}, stored as {} ({}).\n",
         plain(facts.name),
         lm::traits_of(model.model.family).architecture,
-        grouped(model.counts.total),
-        grouped(model.counts.total - model.counts.embedding),
+        lm::grouped(model.counts.total),
+        lm::grouped(model.counts.total - model.counts.embedding),
         model.model.layers.size(),
         model.model.hidden,
         facts.dtype,

@@ -3,7 +3,7 @@
 #include "engine/base/json.h"
 #include "engine/base/text.h"
 #include "plugins/checkpoint/comparison.h"
-#include "plugins/checkpoint/words.h"
+#include "plugins/lm/config/grouped.h"
 
 #include <fmt/format.h>
 
@@ -163,21 +163,21 @@ std::string text_of(const Comparison& found, bool list) {
         return out + "\nNot both folders hold weights: only their configs were compared.\n";
     out += fmt::format("\n{} in both, {} of them equal",
                        plural(found.tensors.size(), "tensor"),
-                       grouped(static_cast<std::int64_t>(equal_count(found))));
+                       lm::grouped(static_cast<std::int64_t>(equal_count(found))));
     if (std::size_t more = count_of(found, &TensorDifference::same_numbers) - equal_count(found))
-        out +=
-            fmt::format(", {} more but for their type", grouped(static_cast<std::int64_t>(more)));
+        out += fmt::format(", {} more but for their type",
+                           lm::grouped(static_cast<std::int64_t>(more)));
     if (found.all.differing + found.all.not_comparable > 0)
         out +=
             fmt::format("; {} of {} numbers differ, by at most {:.6g}, RMS {:.6g}, cosine {:.8f}",
-                        grouped(static_cast<std::int64_t>(found.all.differing)),
-                        grouped(static_cast<std::int64_t>(found.all.count)),
+                        lm::grouped(static_cast<std::int64_t>(found.all.differing)),
+                        lm::grouped(static_cast<std::int64_t>(found.all.count)),
                         found.all.max,
                         found.all.rms(),
                         found.all.cosine());
     if (found.all.not_comparable > 0)
         out += fmt::format("; {} cannot be compared (NaN, infinite, or no floats)",
-                           grouped(static_cast<std::int64_t>(found.all.not_comparable)));
+                           lm::grouped(static_cast<std::int64_t>(found.all.not_comparable)));
     out += '\n';
     out += names_text("model", found.only_one) + names_text("other", found.only_other);
     std::vector<const TensorDifference*> shown = by_difference(found, list);
@@ -188,7 +188,7 @@ std::string text_of(const Comparison& found, bool list) {
         out += row_of(*shown[i]);
     if (!list && shown.size() > kMostShown)
         out += fmt::format("\n{} more differ; list_tensors=true shows all.\n",
-                           grouped(static_cast<std::int64_t>(shown.size() - kMostShown)));
+                           lm::grouped(static_cast<std::int64_t>(shown.size() - kMostShown)));
     return out;
 }
 

@@ -14,7 +14,7 @@
 #include "plugins/checkpoint/self_check.h"
 #include "plugins/checkpoint/small_files.h"
 #include "plugins/checkpoint/stop.h"
-#include "plugins/checkpoint/words.h"
+#include "plugins/lm/config/grouped.h"
 #include "plugins/lm/config/loadable.h"
 #include "plugins/lm/weights/counts.h"
 

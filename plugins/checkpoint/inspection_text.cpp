@@ -5,8 +5,8 @@
 #include "engine/base/units.h"
 #include "plugins/checkpoint/inspection.h"
 #include "plugins/checkpoint/runtime_needs.h"
-#include "plugins/checkpoint/words.h"
 #include "plugins/lm/config/families.h"
+#include "plugins/lm/config/grouped.h"
 
 #include <fmt/format.h>
 
@@ -61,9 +61,9 @@ std::string shown_sizes(const Sizes& sizes) {
     if (sizes.empty())
         return "none";
     if (all_one(sizes))
-        return grouped(sizes.front());
+        return lm::grouped(sizes.front());
     auto [least, most] = std::minmax_element(sizes.begin(), sizes.end());
-    return fmt::format("{} to {}, by layer", grouped(*least), grouped(*most));
+    return fmt::format("{} to {}, by layer", lm::grouped(*least), lm::grouped(*most));
 }
 
 void put_texts(JsonWriter& out, std::string_view key, const std::vector<std::string>& texts) {
@@ -256,8 +256,8 @@ std::string text_of(const Inspection& found, const std::string& runtime) {
                     lm::traits_of(model.family).architecture));
     row("parameters",
         fmt::format("{}, {} of them embedding{}",
-                    grouped(found.counts.total),
-                    grouped(found.counts.embedding),
+                    lm::grouped(found.counts.total),
+                    lm::grouped(found.counts.embedding),
                     model.tied ? ", which is the head too" : " and head"));
     row("weights",
         fmt::format("{} in {}",
@@ -267,15 +267,15 @@ std::string text_of(const Inspection& found, const std::string& runtime) {
         row(name,
             fmt::format("{}, {} parameters",
                         plural(static_cast<std::size_t>(share.tensors), "tensor"),
-                        grouped(share.parameters)));
-    row("layers", grouped(static_cast<std::int64_t>(model.layers.size())));
-    row("hidden size", grouped(model.hidden));
+                        lm::grouped(share.parameters)));
+    row("layers", lm::grouped(static_cast<std::int64_t>(model.layers.size())));
+    row("hidden size", lm::grouped(model.hidden));
     row("feed-forward width", shown_sizes(widths(model)));
     row("heads", shown_sizes(heads(model, &lm::Attention::heads)));
     row("KV heads", shown_sizes(heads(model, &lm::Attention::kv_heads)));
     row("head dim", shown_sizes(heads(model, &lm::Attention::head_dim)));
-    row("vocabulary", grouped(model.vocab));
-    row("positions", grouped(model.max_positions));
+    row("vocabulary", lm::grouped(model.vocab));
+    row("positions", lm::grouped(model.max_positions));
     row("KV cache", fmt::format("{} a token in 16 bits", size_text(found.kv_bytes)));
     row("tensor parallel", fmt::format("{}", fmt::join(found.tp_sizes, ", ")));
     out += "\n| loads in | | |\n|---|---|---|\n";

@@ -1,14 +1,13 @@
 #include "plugins/checkpoint/logits_check.h"
 
 #include "engine/base/error.h"
+#include "engine/base/host.h"
 #include "engine/base/units.h"
 #include "plugins/lm/weights/random.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdio>
-#include <memory>
 
 namespace stillroom::checkpoint {
 namespace fs = std::filesystem;
@@ -18,19 +17,6 @@ constexpr std::size_t kIds = 32;
 
 auto* comparison() {
     return STILLROOM_SECOND_HALF("checkpoint_compute", stillroom_checkpoint_compare_logits);
-}
-
-std::uint64_t available_memory() {
-    struct Close {
-        void operator()(std::FILE* file) const { std::fclose(file); }
-    };
-    std::unique_ptr<std::FILE, Close> file(std::fopen("/proc/meminfo", "re"));
-    char line[256];
-    unsigned long long kilobytes = 0;
-    while (file && std::fgets(line, sizeof line, file.get()))
-        if (std::sscanf(line, "MemAvailable: %llu", &kilobytes) == 1)
-            return kilobytes * 1024;
-    return 0;
 }
 
 }  // namespace

@@ -118,15 +118,10 @@ FolderFiles list_files(const fs::path& folder) {
     return out;
 }
 
-bool may_hold_hooks(const std::string& name) {
-    return name.ends_with(".json") && name != "tokenizer.json" && name != "vocab.json" &&
-           name != "added_tokens.json" && name != "tekken.json" && name != lm::kModelIndex;
-}
-
 std::vector<std::string> hooks_of(const fs::path& folder, const FolderFiles& files) {
     std::vector<std::string> out;
     for (const std::string& name : files.small) {
-        if (!may_hold_hooks(name))
+        if (!lm::may_hold_hooks(name))
             continue;
         std::string text = read_file(folder / name, lm::ConfigText::kLimit);
         lm::ConfigText json = lm::ConfigText::parse(text, (folder / name).string());

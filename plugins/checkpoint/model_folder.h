@@ -43,9 +43,6 @@ FolderFiles list_files(const std::filesystem::path& folder);
 /// Hooks of the JSON files that a model's loaders read: "tokenizer_config.json: auto_map".
 std::vector<std::string> hooks_of(const std::filesystem::path& folder, const FolderFiles& files);
 
-/// Whether keys of this file may name code. Of vocabularies they are tokens.
-bool may_hold_hooks(const std::string& name);
-
 /// Names of all files that a source of this model consists of.
 std::vector<std::string> bound_files(const ModelFolder& model, const FolderFiles& files);
 

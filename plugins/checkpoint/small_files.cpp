@@ -29,7 +29,7 @@ bool write_without_hooks(const fs::path& from,
                          const std::string& name,
                          const fs::path& to,
                          std::vector<std::string>& dropped) {
-    if (!may_hold_hooks(name))
+    if (!lm::may_hold_hooks(name))
         return false;
     lm::ConfigText json =
         lm::ConfigText::parse(read_file(from, lm::ConfigText::kLimit), from.string());

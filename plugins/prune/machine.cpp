@@ -1,13 +1,11 @@
 #include "plugins/prune/machine.h"
 
+#include "engine/base/host.h"
 #include "plugins/lm/config/config_file.h"
 #include "plugins/lm/modules/device.h"
 
 #include <ATen/Parallel.h>
 #include <c10/core/ScalarType.h>
-
-#include <cstdio>
-#include <memory>
 
 namespace stillroom::prune {
 namespace {
@@ -40,18 +38,7 @@ Machine machine_of(RunContext& context) {
 }
 
 std::uint64_t free_memory(at::Device device) {
-    if (!device.is_cpu())
-        return 0;
-    struct Close {
-        void operator()(std::FILE* file) const { std::fclose(file); }
-    };
-    std::unique_ptr<std::FILE, Close> file(std::fopen("/proc/meminfo", "re"));
-    char line[256];
-    unsigned long long kilobytes = 0;
-    while (file && std::fgets(line, sizeof line, file.get()))
-        if (std::sscanf(line, "MemAvailable: %llu", &kilobytes) == 1)
-            return kilobytes * 1024;
-    return 0;
+    return device.is_cpu() ? available_memory() : 0;
 }
 
 std::int64_t batch_tokens(at::Device device) {

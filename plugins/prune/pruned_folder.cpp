@@ -28,7 +28,7 @@ void copy_small_files(RunContext& context, const fs::path& from, const fs::path&
             name == "config.json" || name == "README.md" || name == lm::kModelIndex)
             continue;
         std::string text = read_file(from / name, kLargestSmallFile);
-        if (name == "tokenizer_config.json" || name == "generation_config.json") {
+        if (lm::may_hold_hooks(name)) {
             lm::ConfigText json = lm::ConfigText::parse(text, (from / name).string());
             for (const std::string& hook : lm::hooks_in(json))
                 context.log(

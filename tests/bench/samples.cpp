@@ -1,11 +1,11 @@
 // How long training waits for its data: indices over 1e9 tokens, one epoch and several, and batches
 // of a mapped dataset. Prints CPU seconds and a rate beside each budget; a missed one is exit 1.
 
+#include "engine/base/scratch_folder.h"
 #include "plugins/lm/data/batch_reader.h"
 #include "plugins/lm/data/indexed_writer.h"
 
 #include <fmt/format.h>
-#include <stdlib.h>
 #include <sys/resource.h>
 
 #include <cstdio>
@@ -70,10 +70,8 @@ void time_indices(std::int64_t mean, std::int64_t sequence, std::int64_t epochs)
 }
 
 void time_batches() {
-    std::string pattern = fs::temp_directory_path() / "stillroom-bench-XXXXXX";
-    if (!::mkdtemp(pattern.data()))
-        return;
-    fs::path folder = pattern;
+    stillroom::ScratchFolder scratch(fs::temp_directory_path() / "stillroom-bench-");
+    const fs::path& folder = scratch.path();
     std::vector<std::uint32_t> ids(700);
     std::iota(ids.begin(), ids.end(), 0U);
     IndexedWriter writer(folder / "d", TokenType::u16);
@@ -100,7 +98,6 @@ void time_batches() {
          "M/s",
          0.1,
          false);
-    fs::remove_all(folder);
 }
 
 }  // namespace

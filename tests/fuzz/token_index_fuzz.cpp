@@ -3,10 +3,9 @@
 
 #include "engine/base/error.h"
 #include "engine/base/files.h"
+#include "engine/base/scratch_folder.h"
 #include "plugins/lm/data/gpt_indices.h"
 #include "plugins/lm/data/indexed_dataset.h"
-
-#include <stdlib.h>
 
 #include <cstdint>
 #include <cstdio>
@@ -25,13 +24,6 @@ void require(bool holds, const char* what) {
         return;
     std::fprintf(stderr, "broken: %s\n", what);
     std::abort();
-}
-
-fs::path make_folder() {
-    std::string pattern = fs::temp_directory_path() / "stillroom-fuzz-XXXXXX";
-    require(::mkdtemp(pattern.data()) != nullptr, "a folder");
-    std::ofstream(fs::path(pattern) / "d.bin", std::ios::binary) << std::string(64, '\1');
-    return pattern;
 }
 
 void read_whole(const fs::path& prefix) {
@@ -58,11 +50,13 @@ void read_whole(const fs::path& prefix) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    static const fs::path kFolder = make_folder();
-    std::ofstream(kFolder / "d.idx", std::ios::binary)
+    static const stillroom::ScratchFolder kScratch(fs::temp_directory_path() / "stillroom-fuzz-");
+    const fs::path& folder = kScratch.path();
+    std::ofstream(folder / "d.bin", std::ios::binary) << std::string(64, '\1');
+    std::ofstream(folder / "d.idx", std::ios::binary)
         .write(reinterpret_cast<const char*>(data), static_cast<std::streamsize>(size));
     try {
-        read_whole(kFolder / "d");
+        read_whole(folder / "d");
     } catch (const stillroom::Error& error) {
         require(error.exit_code() == stillroom::kExitBadInput, "it is the input that is bad");
     }

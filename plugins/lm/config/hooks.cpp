@@ -59,4 +59,9 @@ void drop_hooks(ConfigText& text) {
         text.remove(path);
 }
 
+bool may_hold_hooks(const std::string& name) {
+    return name.ends_with(".json") && name != "tokenizer.json" && name != "vocab.json" &&
+           name != "added_tokens.json" && name != "tekken.json" && !name.ends_with(".index.json");
+}
+
 }  // namespace stillroom::lm

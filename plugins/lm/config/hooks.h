@@ -12,4 +12,7 @@ namespace stillroom::lm {
 STILLROOM_API std::vector<std::string> hooks_in(const ConfigText& text);
 STILLROOM_API void drop_hooks(ConfigText& text);
 
+/// Whether keys of this file of a model folder may name code. Of vocabularies they are tokens.
+STILLROOM_API bool may_hold_hooks(const std::string& name);
+
 }  // namespace stillroom::lm
