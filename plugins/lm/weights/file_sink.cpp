@@ -22,6 +22,18 @@ std::string_view text_of(std::span<const std::byte> bytes) {
     return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
+/// Through this process, which looks at the bytes.
+void write_from(FileSink& sink, const MappedFile& from, std::uint64_t offset, std::uint64_t size) {
+    while (size > 0) {
+        std::uint64_t count = std::min(size, kPiece);
+        sink.write(from.bytes().subspan(offset, count));
+        from.forget(offset, count);
+        offset += count;
+        size -= count;
+    }
+    from.check();  // else what was written may be zeros
+}
+
 class StageSink final : public FileSink {
 public:
     StageSink(RunContext& context, const fs::path& path) : file_(context, path) {}
@@ -29,14 +41,7 @@ public:
     void write(std::span<const std::byte> bytes) override { file_.write(text_of(bytes)); }
 
     void copy(const MappedFile& from, std::uint64_t offset, std::uint64_t size) override {
-        while (size > 0) {
-            std::uint64_t count = std::min(size, kPiece);
-            write(from.bytes().subspan(offset, count));
-            from.forget(offset, count);
-            offset += count;
-            size -= count;
-        }
-        from.check();  // else what was written may be zeros
+        write_from(*this, from, offset, size);
     }
 
     void close() override { file_.close(); }
@@ -133,6 +138,26 @@ std::unique_ptr<FileSink> stage_sink(RunContext& context, const fs::path& path) 
 
 std::unique_ptr<FileSink> plain_sink(const fs::path& path, const fs::path& told, bool waits) {
     return std::make_unique<PlainSink>(path, told, waits);
+}
+
+DigestingSink::DigestingSink(const fs::path& path, const fs::path& told)
+    : sink_(plain_sink(path, told)) {
+    record_.path = path.filename().string();
+}
+
+void DigestingSink::write(std::span<const std::byte> bytes) {
+    digest_.add(text_of(bytes));
+    record_.size += bytes.size();
+    sink_->write(bytes);
+}
+
+void DigestingSink::copy(const MappedFile& from, std::uint64_t offset, std::uint64_t size) {
+    write_from(*this, from, offset, size);
+}
+
+void DigestingSink::close() {
+    sink_->close();
+    record_.digest = digest_.hex();
 }
 
 }  // namespace stillroom::lm

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "engine/base/digest.h"
 #include "plugins/lm/weights/mapped_file.h"
 
 #include <filesystem>
@@ -34,5 +35,23 @@ std::unique_ptr<FileSink> stage_sink(RunContext& context, const std::filesystem:
 std::unique_ptr<FileSink> plain_sink(const std::filesystem::path& path,
                                      const std::filesystem::path& told,
                                      bool waits = true);
+
+/// The same, waiting, with the digest of what is written (engine/base/digest.h) worked out
+/// meanwhile.
+class DigestingSink final : public FileSink {
+public:
+    DigestingSink(const std::filesystem::path& path, const std::filesystem::path& told);
+
+    void write(std::span<const std::byte> bytes) override;
+    void copy(const MappedFile& from, std::uint64_t offset, std::uint64_t size) override;
+    void close() override;
+
+    const FileRecord& record() const { return record_; }  ///< once it is closed
+
+private:
+    std::unique_ptr<FileSink> sink_;
+    RunningDigest digest_;
+    FileRecord record_;
+};
 
 }  // namespace stillroom::lm

@@ -99,6 +99,10 @@ NewTensor unchanged(const FolderTensor& tensor) {
     return {*tensor.info, tensor, {}};
 }
 
+NewTensor in_memory(TensorInfo info, std::span<const std::byte> bytes) {
+    return {std::move(info), {}, [bytes](const WriteBytes& write) { write(bytes); }};
+}
+
 std::vector<FileRecord> save_model(const fs::path& folder,
                                    const std::vector<NewTensor>& tensors,
                                    const SaveOptions& options) {
@@ -136,6 +140,18 @@ void save_tensors(RunContext& context,
     SaveOptions options;
     Progress progress{options, layout.size};
     write_file(*stage_sink(context, file), layout, tensors, progress);
+}
+
+FileRecord save_tensors(const fs::path& file,
+                        const fs::path& told,
+                        const std::vector<NewTensor>& tensors,
+                        const TensorMetadata& metadata) {
+    FileLayout layout = lay_out_file(file.filename().string(), infos_of(tensors), metadata);
+    SaveOptions options;
+    Progress progress{options, layout.size};
+    DigestingSink sink(file, told);
+    write_file(sink, layout, tensors, progress);
+    return sink.record();
 }
 
 std::vector<FileRecord> copy_model(const TensorFolder& from,

@@ -26,6 +26,9 @@ struct NewTensor {
 /// As it is, under its name.
 STILLROOM_API NewTensor unchanged(const FolderTensor& tensor);
 
+/// Of bytes in memory, which must stay there until it is written.
+STILLROOM_API NewTensor in_memory(TensorInfo info, std::span<const std::byte> bytes);
+
 struct SaveOptions {
     std::uint64_t max_shard_size = kShardSize;
     unsigned threads = 1;  ///< that work out digests
@@ -56,6 +59,13 @@ STILLROOM_API void save_tensors(RunContext& context,
                                 const std::filesystem::path& file,
                                 const std::vector<NewTensor>& tensors,
                                 const TensorMetadata& metadata);
+
+/// One file of tensors anywhere else, new; on the disk when this returns. `told` is what messages
+/// call it.
+STILLROOM_API FileRecord save_tensors(const std::filesystem::path& file,
+                                      const std::filesystem::path& told,
+                                      const std::vector<NewTensor>& tensors,
+                                      const TensorMetadata& metadata);
 
 /// The files of a folder byte for byte, where no tensor changed.
 STILLROOM_API std::vector<FileRecord> copy_model(const TensorFolder& from,
