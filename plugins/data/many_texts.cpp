@@ -1,5 +1,6 @@
 #include "plugins/data/many_texts.h"
 
+#include "plugins/lm/kernels/panel_product.h"
 #include "plugins/lm/weights/random.h"
 
 #include <ATen/Parallel.h>
@@ -7,38 +8,54 @@
 #include <c10/core/InferenceMode.h>
 
 #include <algorithm>
-#include <map>
-#include <memory>
+#include <list>
+#include <span>
 
 namespace stillroom::data {
 namespace {
 
-constexpr std::size_t kRows = 64;  ///< of every pass
+// Of every pass: so many that the products are worth a matrix unit, and no more, since at the end
+// few texts are left to fill it.
+constexpr std::size_t kRows = 128;
 
 /// A text at work.
 struct Text {
     std::size_t number;
+    Written& written;
     lm::KvCache cache;
-    at::Tensor logits_V;  ///< of the next token: fp32, on the CPU
-    Written written;
-    std::int64_t next = 0;  ///< the token that was drawn and is still to be read
-    bool done = false;
+    std::vector<std::int64_t> unread;  ///< the prompt, later the token that was drawn
 };
 
-/// Some of a text that is to be read in a pass.
+/// Some of a text that is read in a pass.
 struct Piece {
-    lm::KvCache* cache;
-    std::span<const std::int64_t> ids;
+    Text* text;
+    std::size_t count;
 };
+
+/// As many unread tokens as fit into a pass, beginning with the text at `from`.
+std::vector<Piece> next_pieces(std::list<Text>& texts, std::list<Text>::iterator& from) {
+    std::vector<Piece> pieces;
+    std::size_t rows = 0;
+    for (; from != texts.end() && rows < kRows; ++from) {
+        std::size_t count = std::min(from->unread.size(), kRows - rows);
+        pieces.push_back({&*from, count});
+        rows += count;
+        if (count < from->unread.size())
+            break;  // the next pass goes on with it
+    }
+    return pieces;
+}
 
 /// One pass of exactly kRows rows: the logits behind the last token of each piece.
 at::Tensor pass(const lm::Decoder& decoder, const std::vector<Piece>& pieces) {
     std::vector<std::int64_t> ids;
     lm::Batch batch;
+    batch.one_by_one = true;
     for (const Piece& piece : pieces) {
-        ids.insert(ids.end(), piece.ids.begin(), piece.ids.end());
-        batch.lengths.push_back(std::ssize(piece.ids));
-        batch.caches.push_back(piece.cache);
+        std::span<const std::int64_t> read = std::span(piece.text->unread).first(piece.count);
+        ids.insert(ids.end(), read.begin(), read.end());
+        batch.lengths.push_back(static_cast<std::int64_t>(piece.count));
+        batch.caches.push_back(&piece.text->cache);
     }
     for (; ids.size() < kRows; ids.push_back(0)) {
         batch.lengths.push_back(1);
@@ -52,24 +69,22 @@ at::Tensor pass(const lm::Decoder& decoder, const std::vector<Piece>& pieces) {
         rows[i] = static_cast<std::int64_t>(i);
     at::Tensor rows_R = at::tensor(rows, at::kLong).to(last_BD.device());
     at::Tensor logits_RV = lm::logits(decoder, last_BD.index_select(0, rows_R));
-    return logits_RV.narrow(0, 0, std::ssize(pieces)).to(at::kFloat).cpu().contiguous();
+    logits_RV = logits_RV.narrow(0, 0, std::ssize(pieces)).cpu();
+    return logits_RV.scalar_type() == at::kBFloat16 ? logits_RV : logits_RV.to(at::kFloat);
 }
 
-/// A prompt that has been read: every text with it begins from a copy.
-struct Begun {
-    lm::KvCache cache;
-    at::Tensor logits_V;
-};
-
-Begun read_prompt(const lm::Decoder& decoder, const std::vector<std::int64_t>& prompt) {
-    Begun begun{.cache = lm::KvCache(decoder.layers.size()), .logits_V = {}};
-    std::span<const std::int64_t> rest = prompt;
-    while (!rest.empty()) {
-        std::size_t count = std::min(rest.size(), kRows);
-        begun.logits_V = pass(decoder, {{&begun.cache, rest.first(count)}}).select(0, 0);
-        rest = rest.subspan(count);
-    }
-    return begun;
+/// A row of logits in fp32.
+std::span<const float> wide_row(const at::Tensor& logits_RV,
+                                std::int64_t row,
+                                std::vector<float>& room) {
+    auto words = static_cast<std::size_t>(logits_RV.size(1));
+    const char* at = static_cast<const char*>(logits_RV.const_data_ptr()) +
+                     row * logits_RV.stride(0) * logits_RV.element_size();
+    if (logits_RV.scalar_type() == at::kFloat)
+        return {reinterpret_cast<const float*>(at), words};
+    room.resize(words);
+    lm::widen(lm::best_tier(), reinterpret_cast<const lm::Bf16*>(at), room.data(), words);
+    return room;
 }
 
 class Writer {
@@ -78,61 +93,56 @@ public:
         : decoder_(decoder),
           writing_(writing) {}
 
-    void begin(std::size_t number) {
-        std::size_t which = number % writing_.prompts.size();
-        auto known = begun_.find(which);
-        if (known == begun_.end()) {
-            if (begun_.size() >= kKeptPrompts)
-                begun_.clear();
-            known = begun_.emplace(which, read_prompt(decoder_, writing_.prompts[which])).first;
-        }
-        texts_.push_back(std::make_unique<Text>(
-            Text{number, known->second.cache.copy(), known->second.logits_V, {}}));
-    }
-
     std::size_t active() const { return texts_.size(); }
 
-    /// One token more for every text; those that are done leave.
-    void step(std::map<std::size_t, Written>& done) {
-        at::parallel_for(0, std::ssize(texts_), 1, [&](std::int64_t first, std::int64_t last) {
-            for (std::int64_t i = first; i < last; i++)
-                draw(*texts_[static_cast<std::size_t>(i)]);
-        });
-        for (const std::unique_ptr<Text>& text : texts_)
-            if (text->done)
-                done.emplace(text->number, std::move(text->written));
-        std::erase_if(texts_, [](const std::unique_ptr<Text>& text) { return text->done; });
-        for (std::size_t begin = 0; begin < texts_.size(); begin += kRows) {
-            std::vector<Piece> pieces;
-            std::size_t end = std::min(begin + kRows, texts_.size());
-            for (std::size_t i = begin; i < end; i++)
-                pieces.push_back({&texts_[i]->cache, {&texts_[i]->next, 1}});
-            at::Tensor logits_BV = pass(decoder_, pieces);
-            for (std::size_t i = begin; i < end; i++)
-                texts_[i]->logits_V = logits_BV.select(0, static_cast<std::int64_t>(i - begin));
+    void begin(std::size_t number, Written& written) {
+        texts_.push_back({number,
+                          written,
+                          lm::KvCache(decoder_.layers.size()),
+                          writing_.prompts[number % writing_.prompts.size()]});
+    }
+
+    void drop_from(std::size_t number) {
+        texts_.remove_if([&](const Text& text) { return text.number >= number; });
+    }
+
+    /// Reads what is unread of all, one token more for each text of which all is; those that are
+    /// done leave.
+    void step() {
+        for (auto from = texts_.begin(); from != texts_.end();) {
+            std::vector<Piece> pieces = next_pieces(texts_, from);
+            at::Tensor logits_RV = pass(decoder_, pieces);
+            at::parallel_for(0, std::ssize(pieces), 1, [&](std::int64_t first, std::int64_t last) {
+                std::vector<float> room;
+                for (std::int64_t i = first; i < last; i++) {
+                    const Piece& piece = pieces[static_cast<std::size_t>(i)];
+                    std::vector<std::int64_t>& unread = piece.text->unread;
+                    unread.erase(unread.begin(),
+                                 unread.begin() + static_cast<std::ptrdiff_t>(piece.count));
+                    if (unread.empty())
+                        draw(*piece.text, wide_row(logits_RV, i, room));
+                }
+            });
         }
+        texts_.remove_if([](const Text& text) { return text.written.done; });
     }
 
 private:
-    static constexpr std::size_t kKeptPrompts = 16;
-
-    void draw(Text& text) const {
-        std::span<const float> logits(text.logits_V.const_data_ptr<float>(),
-                                      static_cast<std::size_t>(text.logits_V.numel()));
+    void draw(Text& text, std::span<const float> logits) const {
         lm::CountedRandom random(writing_.sampling.seed, text.number);
         std::vector<std::int64_t>& ids = text.written.ids;
-        text.next = lm::take_token(logits, writing_.sampling, random.uniform(ids.size()));
+        std::int64_t id = lm::take_token(logits, writing_.sampling, random.uniform(ids.size()));
         const std::vector<std::int64_t>& stops = writing_.stop_ids;
-        text.written.ended = std::find(stops.begin(), stops.end(), text.next) != stops.end();
-        if (!text.written.ended)
-            ids.push_back(text.next);
-        text.done = text.written.ended || std::ssize(ids) >= writing_.max_length;
+        bool ended = std::find(stops.begin(), stops.end(), id) != stops.end();
+        if (!ended)
+            ids.push_back(id);
+        text.unread.push_back(id);
+        text.written.done = ended || std::ssize(ids) >= writing_.max_length;
     }
 
     const lm::Decoder& decoder_;
     const Writing& writing_;
-    std::vector<std::unique_ptr<Text>> texts_;
-    std::map<std::size_t, Begun> begun_;
+    std::list<Text> texts_;
 };
 
 }  // namespace
@@ -140,26 +150,33 @@ private:
 void write_texts(const lm::Decoder& decoder,
                  const Writing& writing,
                  std::size_t first,
-                 std::size_t count,
-                 const std::function<bool(std::size_t number, const Written& text)>& take,
-                 const std::function<bool(std::int64_t tokens)>& look) {
+                 Texts next,
+                 Reader& reader) {
     c10::InferenceMode inference;
     Writer writer(decoder, writing);
-    std::map<std::size_t, Written> done;  // not yet handed over: an earlier one is at work
-    std::size_t begun = first, taken = first;
-    std::int64_t tokens = 0;
-    while (taken < count) {
-        while (begun < count && writer.active() < static_cast<std::size_t>(writing.batch))
-            writer.begin(begun++);
-        tokens += static_cast<std::int64_t>(writer.active());
-        writer.step(done);
-        for (auto next = done.find(taken); next != done.end(); next = done.find(taken)) {
-            bool more = take(taken++, next->second);
-            done.erase(next);
-            if (!more)
-                return;
+    std::size_t begun = first;
+    for (;;) {
+        for (auto text = next.find(first); text != next.end() && text->second.done;
+             text = next.find(first)) {
+            reader.take(first++, text->second);
+            next.erase(text);
         }
-        if (!look(tokens))
+        std::size_t enough = reader.enough(next);
+        if (first >= enough)
+            return;
+        writer.drop_from(enough);
+        for (; begun < enough && writer.active() < static_cast<std::size_t>(writing.batch); begun++)
+            if (auto [text, is_new] = next.try_emplace(begun); is_new)
+                writer.begin(begun, text->second);
+        std::vector<std::size_t> open;
+        for (const auto& [number, text] : next)
+            if (!text.done)
+                open.push_back(number);
+        writer.step();
+        for (std::size_t number : open)
+            if (const Written& text = next.at(number); text.done)
+                reader.done(number, text);
+        if (!reader.look(next))
             return;
     }
 }

@@ -8,8 +8,19 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace stillroom::data {
 namespace fs = std::filesystem;
+
+std::uint64_t Sample::cache_bytes(const lm::ModelConfig& config) const {
+    std::int64_t token = 0;  // its keys and values
+    for (const lm::Layer& layer : config.layers)
+        if (layer.attention)
+            token += 2 * layer.attention->kv_heads * layer.attention->head_dim;
+    std::int64_t texts = std::min(settings_.batch, settings_.documents.value_or(settings_.batch));
+    return static_cast<std::uint64_t>(texts * settings_.max_length * token) * 4;
+}
 
 void Sample::describe(DescribeContext& context) const {
     fs::path file = context.input("model") / "config.json";
@@ -39,7 +50,7 @@ void Sample::describe(DescribeContext& context) const {
     Cost cost;
     cost.parameters = static_cast<std::uint64_t>(counts.total);
     cost.flops = 2 * static_cast<double>(counts.active) * static_cast<double>(most);
-    cost.memory_bytes = static_cast<std::uint64_t>(counts.total) * 4;
+    cost.memory_bytes = static_cast<std::uint64_t>(counts.total) * 4 + cache_bytes(config);
     cost.disk_bytes = static_cast<std::uint64_t>(most) * 8;
     context.cost(cost);
 }

@@ -2,6 +2,7 @@
 
 #include "engine/plugin/stage.h"
 #include "plugins/data/sample_settings.h"
+#include "plugins/lm/config/model_config.h"
 
 namespace stillroom::data {
 
@@ -14,6 +15,9 @@ public:
     void run(RunContext& context) override;
 
 private:
+    /// What the texts at work keep of what they have read, when all are at their longest.
+    std::uint64_t cache_bytes(const lm::ModelConfig& config) const;
+
     Settings settings_;
 };
 

@@ -19,6 +19,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <span>
 
 namespace stillroom::data {
 namespace fs = std::filesystem;
@@ -113,14 +114,16 @@ public:
     std::int64_t tokens() const { return tokens_.tokens(); }
     std::int64_t documents() const { return tokens_.documents(); }
 
+    /// Tokens that a text is, or will be at least.
+    std::int64_t length_of(std::size_t number, const Written& text) const {
+        return text.ids.empty()
+                   ? 0
+                   : std::ssize(kept_prompt(number)) + std::ssize(text.ids) + (facts_.eod ? 1 : 0);
+    }
+
     void add(std::size_t number, const Written& text) {
-        std::vector<std::uint32_t> ids;
-        std::string words;
-        if (settings_.keep_prompt && !settings_.prompts.empty()) {
-            const std::vector<std::int64_t>& prompt =
-                writing_.prompts[number % writing_.prompts.size()];
-            ids.assign(prompt.begin(), prompt.end());
-        }
+        std::span<const std::int64_t> prompt = kept_prompt(number);
+        std::vector<std::uint32_t> ids(prompt.begin(), prompt.end());
         ids.insert(ids.end(), text.ids.begin(), text.ids.end());
         JsonWriter line;
         line.begin_object();
@@ -150,6 +153,12 @@ public:
     }
 
 private:
+    std::span<const std::int64_t> kept_prompt(std::size_t number) const {
+        if (!settings_.keep_prompt || settings_.prompts.empty())
+            return {};
+        return writing_.prompts[number % writing_.prompts.size()];
+    }
+
     const SampleSettings& settings_;
     const lm::Tokenizer& tokenizer_;
     const Writing& writing_;
@@ -159,8 +168,9 @@ private:
     OutputFile lines_;
 };
 
-/// The texts so far, in work(), so that a stage that was stopped goes on behind them: a text
-/// depends on its number alone.
+/// The texts that are done, in work(), in whatever order they came, so that a stage that was
+/// stopped goes on with the others. What there was of those is written again: to read it would
+/// take as many passes.
 class Draft {
 public:
     explicit Draft(const fs::path& path) : path_(path) {
@@ -171,10 +181,11 @@ public:
             for (std::size_t begin = 0, end; (end = text.find('\n', begin)) != text.npos;
                  begin = end + 1) {
                 std::string_view line = std::string_view(text).substr(begin, end - begin);
-                Written written;
-                for (const Json& id : Json::parse(line).list())
+                Json parsed = Json::parse(line);
+                Written& written = texts_[static_cast<std::size_t>(parsed.at("text").integer())];
+                written = {.ids = {}, .done = true};
+                for (const Json& id : parsed.at("ids").list())
                     written.ids.push_back(id.integer());
-                texts_.push_back(std::move(written));
                 kept.append(line).append("\n");
             }
         }
@@ -182,14 +193,17 @@ public:
         file_ = Descriptor(::open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC));
     }
 
-    const std::vector<Written>& texts() const { return texts_; }
+    Texts texts() { return std::move(texts_); }
 
-    void add(const Written& text) {
+    void add(std::size_t number, const Written& text) {
         JsonWriter line;
-        line.begin_array();
+        line.begin_object();
+        line.key("text"), line.integer(static_cast<std::int64_t>(number));
+        line.key("ids"), line.begin_array();
         for (std::int64_t id : text.ids)
             line.integer(id);
         line.end_array();
+        line.end_object();
         write_all(file_, line.take() + "\n", path_);
     }
 
@@ -197,8 +211,86 @@ private:
     static constexpr std::size_t kLargestDraft = std::size_t{4} << 30;
 
     fs::path path_;
-    std::vector<Written> texts_;
+    Texts texts_;
     Descriptor file_;
+};
+
+/// Puts texts on the shelf until there are as many as the settings want.
+class Collector final : public Reader {
+public:
+    Collector(RunContext& context, const SampleSettings& settings, Shelf& shelf, Draft& draft)
+        : context_(context),
+          settings_(settings),
+          shelf_(shelf),
+          draft_(draft) {}
+
+    bool stopped() const { return stopped_; }
+
+    void done(std::size_t number, const Written& text) override { draft_.add(number, text); }
+
+    void take(std::size_t number, const Written& text) override {
+        taken_ = number + 1;
+        empty_ = text.ids.empty() ? empty_ + 1 : 0;
+        if (empty_ > 1000)
+            throw Error({}, "the model ends its texts before they begin: 1000 times on end")
+                .key(SampleSettings::Key().prompts)
+                .hint("prompts=[...] gives it something to go on with")
+                .exit_code(kExitBadInput);
+        if (!text.ids.empty() || settings_.documents)
+            shelf_.add(number, text);
+    }
+
+    std::size_t enough(const Texts& next) const override {
+        if (settings_.documents)
+            return static_cast<std::size_t>(*settings_.documents);
+        std::int64_t tokens = shelf_.tokens();
+        std::size_t number = taken_;
+        for (auto text = next.begin(); tokens < *settings_.tokens; ++text, number++) {
+            if (text == next.end())
+                return std::numeric_limits<std::size_t>::max();
+            tokens += shelf_.length_of(number, text->second);
+        }
+        return number;
+    }
+
+    bool look(const Texts& next) override {
+        std::int64_t tokens = shelf_.tokens(), open = 0;
+        std::size_t last = enough(next);
+        double begun = 0;  // of texts, where texts are counted
+        for (const auto& [number, text] : next) {
+            if (number >= last)
+                break;
+            std::int64_t length = shelf_.length_of(number, text);
+            tokens += length;
+            open += !text.done;
+            begun += text.done ? 1 : share_of(length);
+        }
+        double share = settings_.documents
+                           ? (static_cast<double>(shelf_.documents()) + begun) /
+                                 static_cast<double>(*settings_.documents)
+                           : static_cast<double>(tokens) / static_cast<double>(*settings_.tokens);
+        context_.progress(std::min(share, 1.0),
+                          fmt::format("{} tokens, {} texts at work", tokens, open));
+        stopped_ = context_.cancelled();
+        return !stopped_;
+    }
+
+private:
+    /// How much of a text such a length may be.
+    double share_of(std::int64_t length) const {
+        double usual = shelf_.documents() > 0 ? static_cast<double>(shelf_.tokens()) /
+                                                    static_cast<double>(shelf_.documents())
+                                              : static_cast<double>(settings_.max_length);
+        return std::min(static_cast<double>(length) / std::max(usual, 1.0), 0.9);
+    }
+
+    RunContext& context_;
+    const SampleSettings& settings_;
+    Shelf& shelf_;
+    Draft& draft_;
+    std::size_t taken_ = 0;
+    std::int64_t empty_ = 0;
+    bool stopped_ = false;
 };
 
 }  // namespace
@@ -216,52 +308,11 @@ extern "C" void stillroom_data_sample(const SampleSettings& settings, RunContext
                         .top_p = settings.top_p,
                         .seed = static_cast<std::uint64_t>(settings.seed)};
     lm::check_sampling(writing.sampling);
-    std::int64_t wanted_tokens = settings.tokens.value_or(std::numeric_limits<std::int64_t>::max());
-    auto wanted_texts = static_cast<std::size_t>(
-        settings.documents.value_or(std::numeric_limits<std::int64_t>::max()));
-
     Shelf shelf(context, settings, tokenizer, writing);
     Draft draft(context.work() / "texts.jsonl");
-    bool stopped = false;
-    std::int64_t empty = 0;
-    auto take = [&](std::size_t number, const Written& text) {
-        empty = text.ids.empty() ? empty + 1 : 0;
-        if (empty > 1000)
-            throw Error({}, "the model ends its texts before they begin: 1000 times on end")
-                .key(SampleSettings::Key().prompts)
-                .hint("prompts=[...] gives it something to go on with")
-                .exit_code(kExitBadInput);
-        if (!text.ids.empty() || settings.documents)
-            shelf.add(number, text);
-        return shelf.tokens() < wanted_tokens;
-    };
-    std::size_t first = 0;
-    bool more = true;
-    for (const Written& text : draft.texts())
-        if (more)
-            more = take(first++, text);
-    if (more)
-        write_texts(
-            loaded.decoder,
-            writing,
-            first,
-            wanted_texts,
-            [&](std::size_t number, const Written& text) {
-                draft.add(text);
-                return take(number, text);
-            },
-            [&](std::int64_t tokens) {
-                double share = settings.tokens ? static_cast<double>(shelf.tokens()) /
-                                                     static_cast<double>(wanted_tokens)
-                                               : static_cast<double>(shelf.documents()) /
-                                                     static_cast<double>(wanted_texts);
-                context.progress(
-                    std::min(share, 1.0),
-                    fmt::format("{} texts, {} tokens drawn", shelf.documents(), tokens));
-                stopped = context.cancelled();
-                return !stopped;
-            });
-    if (stopped) {
+    Collector collector(context, settings, shelf, draft);
+    write_texts(loaded.decoder, writing, 0, draft.texts(), collector);
+    if (collector.stopped()) {
         context.saved();
         return;
     }

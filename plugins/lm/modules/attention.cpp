@@ -2,6 +2,7 @@
 
 #include "plugins/lm/modules/attend.h"
 #include "plugins/lm/modules/attend_each.h"
+#include "plugins/lm/modules/attend_next.h"
 #include "plugins/lm/modules/norm.h"
 
 namespace stillroom::lm {
@@ -71,10 +72,13 @@ at::Tensor attention(const at::Tensor& x_TD,
 
     Attending how{
         .scale = model.attention_scale, .window = pass.shape.window, .cap = model.attention_cap};
-    at::Tensor out =
-        pass.batch.plain_rows()
-            ? attend_rows(q_THK, k_TGK, v_TGK, pass.batch.lengths.front(), how)
-            : attend_each(q_THK, pass.batch.lengths, seen_by_each(k_TGK, v_TGK, pass), how);
+    at::Tensor out;
+    if (pass.batch.one_by_one)
+        out = attend_next(q_THK, k_TGK, v_TGK, pass.batch, pass.layer, how);
+    else if (pass.batch.plain_rows())
+        out = attend_rows(q_THK, k_TGK, v_TGK, pass.batch.lengths.front(), how);
+    else
+        out = attend_each(q_THK, pass.batch.lengths, seen_by_each(k_TGK, v_TGK, pass), how);
     if (regroup)
         out = regrouped(out.reshape({x_TD.size(0), pass.shape.heads, -1}), pass.shape.kv_heads);
     at::Tensor heads_TN = out.reshape({x_TD.size(0), -1});

@@ -23,6 +23,9 @@ struct Batch {
     /// one's text were its own beginning; -1: none. So texts share what they begin with. Who has a
     /// cache goes on from none.
     std::vector<std::int64_t> after = {};
+    /// A token's attention is computed as if it came alone, whatever comes with it: where texts are
+    /// written, how they were cut into passes must not show. Not with `after`.
+    bool one_by_one = false;
 
     KvCache* cache(std::size_t sequence) const {
         return caches.empty() ? nullptr : caches[sequence];

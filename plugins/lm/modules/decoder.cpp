@@ -3,11 +3,11 @@
 #include "engine/base/error.h"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/cat.h>
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/scalar_tensor.h>
 #include <ATen/ops/tanh.h>
+#include <ATen/ops/tensor.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -159,13 +159,11 @@ at::Tensor logits(const Decoder& decoder, const at::Tensor& hidden_TD) {
 }
 
 at::Tensor last_tokens(const at::Tensor& x_TD, const Batch& batch) {
-    std::vector<at::Tensor> rows;
+    std::vector<std::int64_t> rows;
     std::int64_t end = 0;
-    for (std::int64_t length : batch.lengths) {
-        end += length;
-        rows.push_back(x_TD.narrow(0, end - 1, 1));
-    }
-    return at::cat(rows, 0);
+    for (std::int64_t length : batch.lengths)
+        rows.push_back((end += length) - 1);
+    return x_TD.index_select(0, at::tensor(rows, at::kLong).to(x_TD.device()));
 }
 
 }  // namespace stillroom::lm

@@ -25,13 +25,20 @@ at::Tensor with_room(const at::Tensor& kept,
 
 }  // namespace
 
+const KvCache::Kept& KvCache::room(std::size_t layer,
+                                   std::int64_t tokens,
+                                   const at::Tensor& like_TGK) {
+    Kept& kept = layers_.at(layer);
+    kept.keys_SGK = with_room(kept.keys_SGK, length_, length_ + tokens, like_TGK);
+    kept.values_SGK = with_room(kept.values_SGK, length_, length_ + tokens, like_TGK);
+    return kept;
+}
+
 KvCache::Kept KvCache::append(std::size_t layer,
                               const at::Tensor& keys_TGK,
                               const at::Tensor& values_TGK) {
-    Kept& kept = layers_.at(layer);
     std::int64_t tokens = keys_TGK.size(0);
-    kept.keys_SGK = with_room(kept.keys_SGK, length_, length_ + tokens, keys_TGK);
-    kept.values_SGK = with_room(kept.values_SGK, length_, length_ + tokens, values_TGK);
+    const Kept& kept = room(layer, tokens, keys_TGK);
     kept.keys_SGK.narrow(0, length_, tokens).copy_(keys_TGK);
     kept.values_SGK.narrow(0, length_, tokens).copy_(values_TGK);
     return {kept.keys_SGK.narrow(0, 0, length_ + tokens),

@@ -26,6 +26,10 @@ public:
     /// Puts the new tokens of one layer behind those it has; all of them, as views.
     Kept append(std::size_t layer, const at::Tensor& keys_TGK, const at::Tensor& values_TGK);
 
+    /// Where a layer's tokens lie, with room for so many new ones behind those it has; the tensors
+    /// may be longer.
+    const Kept& room(std::size_t layer, std::int64_t tokens, const at::Tensor& like_TGK);
+
     void advance(std::int64_t tokens) { length_ += tokens; }  ///< when each layer has appended
     void truncate(std::int64_t length);                       ///< forgets what came after
     KvCache copy() const;

@@ -7,26 +7,25 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty_like.h>
-#include <ATen/ops/from_blob.h>
+#include <ATen/ops/tensor.h>
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <vector>
 
 namespace stillroom::lm {
 namespace {
 
-/// The turns at positions [begin, end) of a text that ends there.
+/// The turns at these positions of a text of `length` tokens.
 Turns turns_at(const Rope& rope,
-               std::int64_t begin,
-               std::int64_t end,
+               const std::vector<float>& positions,
+               std::int64_t length,
                const at::TensorOptions& options) {
-    std::vector<float> inverse = inverse_frequencies(rope, end);
-    at::Tensor inverse_R = at::from_blob(inverse.data(), {std::ssize(inverse)}, at::kFloat);
-    at::Tensor position_T = at::arange(begin, end, at::kFloat);
-    at::Tensor angle_TR = position_T.unsqueeze(1) * inverse_R;
+    std::vector<float> inverse = inverse_frequencies(rope, length);
+    at::Tensor inverse_R = at::tensor(inverse, at::kFloat);
+    at::Tensor angle_TR = at::tensor(positions, at::kFloat).unsqueeze(1) * inverse_R;
     return {.cos_TR = (angle_TR.cos() * rope.attention_factor).to(options),
             .sin_TR = (angle_TR.sin() * rope.attention_factor).to(options)};
 }
@@ -56,30 +55,42 @@ bool bends_by_length(const Rope& rope, std::int64_t length) {
 }
 
 Turns turns_of(const Rope& rope, const Batch& batch, const at::TensorOptions& options) {
-    bool one_start = batch.plain_rows();
+    // All sequences at once, but those whose own length bends their angles.
     std::vector<at::Tensor> cos, sin;
-    Turns turns;
-    for (std::size_t i = 0; i < batch.lengths.size(); i++) {
+    std::size_t rows = batch.plain_rows() ? 1 : batch.lengths.size();  // one, many times
+    std::vector<float> positions;
+    auto work_out = [&](std::int64_t length) {
+        Turns part = turns_at(rope, positions, length, options);
+        cos.push_back(part.cos_TR);
+        sin.push_back(part.sin_TR);
+        positions.clear();
+    };
+    for (std::size_t i = 0; i < rows; i++) {
         std::int64_t begin = batch.start(i), end = begin + batch.lengths[i];
-        if (i > 0 && one_start) {
-            cos.push_back(cos.front());
-            sin.push_back(sin.front());
-            continue;
-        }
-        if (begin > 0 && bends_by_length(rope, end))
+        bool bends = bends_by_length(rope, end);
+        if (begin > 0 && bends)
             throw Error(
                 {},
                 fmt::format("a text of {} tokens bends all angles of this model, which knows "
                             "{}: it cannot go on from what was computed before",
                             end,
                             rope.original_length));
-        Turns part = turns_at(rope, begin, end, options);
-        cos.push_back(part.cos_TR);
-        sin.push_back(part.sin_TR);
+        if (bends && !positions.empty())
+            work_out(0);
+        for (std::int64_t at = begin; at < end; at++)
+            positions.push_back(static_cast<float>(at));
+        if (bends)
+            work_out(end);
     }
-    turns.cos_TR = cos.size() == 1 ? cos.front() : at::cat(cos, 0);
-    turns.sin_TR = sin.size() == 1 ? sin.front() : at::cat(sin, 0);
-    return turns;
+    if (!positions.empty() || cos.empty())
+        work_out(0);
+    if (rows == 1) {
+        cos.resize(batch.lengths.size(), cos.front());
+        sin.resize(batch.lengths.size(), sin.front());
+    }
+    if (cos.size() == 1)
+        return {.cos_TR = cos.front(), .sin_TR = sin.front()};
+    return {.cos_TR = at::cat(cos, 0), .sin_TR = at::cat(sin, 0)};
 }
 
 at::Tensor rotate(const at::Tensor& x_THK, const Turns& turns) {

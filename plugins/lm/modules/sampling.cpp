@@ -1,37 +1,21 @@
 #include "plugins/lm/modules/sampling.h"
 
 #include "engine/base/error.h"
+#include "plugins/lm/kernels/likely.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
+#include <limits>
 #include <vector>
 
 namespace stillroom::lm {
 namespace {
 
-constexpr std::size_t kSorted = 256;
-
-/// Tokens in falling order of their logits, `count` of them.
-std::vector<std::int32_t> most_likely(std::span<const float> logits, std::size_t count) {
-    std::vector<std::int32_t> order(logits.size());
-    std::iota(order.begin(), order.end(), 0);
-    auto before = [&](std::int32_t a, std::int32_t b) {
-        return logits[a] != logits[b] ? logits[a] > logits[b] : a < b;
-    };
-    auto cut = order.begin() + static_cast<std::ptrdiff_t>(std::min(count, order.size()));
-    if (cut != order.end())
-        std::nth_element(order.begin(), cut, order.end(), before);
-    order.erase(cut, order.end());
-    std::sort(order.begin(), order.end(), before);
-    return order;
-}
-
-std::int64_t greedy(std::span<const float> logits) {
-    return std::max_element(logits.begin(), logits.end()) - logits.begin();
-}
+// Words less likely than the likeliest by e^-kFirstDepth are looked at only where the draw gets to
+// them, and beyond e^-kLastDepth a weight is 0.
+constexpr double kFirstDepth = 4, kLastDepth = 1000;
 
 }  // namespace
 
@@ -48,33 +32,38 @@ void check_sampling(const Sampling& sampling) {
 }
 
 std::int64_t take_token(std::span<const float> logits, const Sampling& sampling, double uniform) {
-    bool any_nan = std::any_of(logits.begin(), logits.end(), [](float x) { return std::isnan(x); });
-    std::int64_t best = logits.empty() ? 0 : greedy(logits);
-    if (logits.empty() || any_nan || !std::isfinite(logits[static_cast<std::size_t>(best)]))
+    Tier tier = best_tier();
+    Peaks peaks(tier, logits);
+    if (!std::isfinite(peaks.most()))
         throw Error({}, "the model gives no token a finite probability").exit_code(kExitNumeric);
-    if (sampling.temperature == 0)
-        return best;
-
-    double temperature = sampling.temperature;
-    auto weight = [&](std::size_t id) {
-        return std::exp((double{logits[id]} - double{logits[static_cast<std::size_t>(best)]}) /
-                        temperature);
+    double best = peaks.most(), temperature = sampling.temperature;
+    std::vector<std::int32_t> order;
+    if (temperature == 0) {
+        peaks.collect(peaks.most(), order);
+        return order.front();
+    }
+    auto before = [&](std::int32_t a, std::int32_t b) {
+        return logits[a] != logits[b] ? logits[a] > logits[b] : a < b;
     };
     std::size_t most = logits.size();
     double sum = 0;  // of the weights of all that may be taken
     if (sampling.top_k > 0 && static_cast<std::size_t>(sampling.top_k) < most)
         most = static_cast<std::size_t>(sampling.top_k);
     else
-        for (std::size_t id = 0; id < most; id++)
-            sum += weight(id);
-    // Few tokens share nearly everything: the others are sorted only where the draw gets to them.
-    for (std::size_t count = std::min(most, kSorted);; count = std::min(most, 8 * count)) {
-        bool all = count == most;
-        std::vector<std::int32_t> order = most_likely(logits, count);
+        sum = sum_of_weights(tier, logits, peaks.most(), temperature);
+    for (double depth = kFirstDepth;; depth *= 2) {
+        bool deepest = depth > kLastDepth;
+        constexpr float kLowest = std::numeric_limits<float>::lowest();
+        double least = deepest ? kLowest : std::max(best - depth * temperature, double{kLowest});
+        peaks.collect(static_cast<float>(least), order);
+        bool all = deepest || order.size() >= most;
+        std::sort(order.begin(), order.end(), before);
+        order.resize(std::min(order.size(), most));
         std::vector<double> below;  // weights of the tokens up to and with each
         double seen = 0;
         for (std::int32_t id : order)
-            below.push_back(seen += weight(static_cast<std::size_t>(id)));
+            below.push_back(seen += std::exp((double{logits[static_cast<std::size_t>(id)]} - best) /
+                                             temperature));
         double whole = all ? seen : sum;
         if (sampling.top_p < 1) {
             auto enough = std::lower_bound(below.begin(), below.end(), sampling.top_p * whole);

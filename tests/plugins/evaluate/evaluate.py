@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 
 HIDDEN, LAYERS, HEADS, FFN = 32, 2, 4, 64
 PROMISES = []
@@ -320,11 +321,40 @@ def texts_depend_on_their_number_and_the_seed_alone(bench):
     assert json.loads(texts[1])["text"].startswith("The tower was built in") and len(set(texts)) == 5, texts
     for batch in (1, 2):
         assert sampled(prompts, "documents=5", "cache=false", f"batch={batch}")[0] == texts
+    long_prompts = f"prompts=[{'tower ' * 50}, Many people, {'people ' * 40}]"  # no pass holds one of them whole
+    assert sampled(long_prompts, "documents=7", "cache=false", "batch=1") == sampled(long_prompts, "documents=7", "cache=false", "batch=7")
     more, about = sampled(prompts, "tokens=100", "cache=false", "batch=3")
     assert more[:5] == texts[: len(more)] and about["tokens"][0] >= 100 > about["tokens"][0] - 30, about
     assert sampled(prompts, "documents=5", "seed=1")[0] != texts
     assert "positions" in bench.problem("data.sample", "documents=1", "max_length=300")["message"]
     assert "no token that begins" in bench.problem("data.sample", "documents=1", "max_length=12", code=3)["message"]
+
+
+@promise
+def a_sampling_that_is_killed_goes_on_with_the_texts_that_were_done(bench):
+    def words(store):
+        return [bench.program, "do", "data.sample", f"model={bench.model}", "prompts=[Many people]", "documents=100", "max_length=100",
+                "dtype=fp32", "batch=16", "--store", bench.folder / store]  # fmt: skip
+
+    environment = dict(os.environ, STILLROOM_RUN_ROOT=str(bench.folder / "runs"))
+
+    def told(store):
+        done = subprocess.run([str(word) for word in words(store)], env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout + done.stderr, next((bench.folder / store).glob("*/data/texts.jsonl")).read_text()
+
+    _, whole = told("whole")
+    cut = subprocess.Popen([str(word) for word in words("cut")], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    until = time.monotonic() + 120
+    kept = 0
+    while kept < 10 and time.monotonic() < until and cut.poll() is None:
+        time.sleep(0.02)
+        kept = sum(file.read_bytes().count(b"\n") for file in (bench.folder / "cut").rglob("texts.jsonl") if "data" not in file.parts)
+    cut.kill()
+    assert cut.wait() != 0 and 10 <= kept < 100, (cut.returncode, kept)
+    said, again = told("cut")
+    assert "going on with its saved work" in said, said
+    assert again == whole
 
 
 @promise

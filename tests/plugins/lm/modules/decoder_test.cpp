@@ -161,6 +161,44 @@ TEST_CASE("sequences with caches of different lengths go on together") {
     }
 }
 
+TEST_CASE(
+    "tokens that are computed one by one are those of the whole text, however they were cut") {
+    c10::InferenceMode inference;
+    for (const Case& one : cases()) {
+        std::int64_t length = one.ids_BT.size(1);
+        if (needs_whole_text(one.config, length))
+            continue;
+        CAPTURE(one.name);
+        for (at::ScalarType type : {at::kFloat, at::kBFloat16}) {
+            Decoder decoder = made_decoder(one.config, type);
+            // Always 16 rows, of which one text has some and filling has the others.
+            auto written = [&](std::vector<std::int64_t> pieces) {
+                KvCache cache(decoder.layers.size());
+                std::vector<at::Tensor> logits;
+                for (std::int64_t begin = 0, i = 0; begin < length; i++) {
+                    std::int64_t count = std::min(
+                        pieces[static_cast<std::size_t>(i) % pieces.size()], length - begin);
+                    at::Tensor ids = at::zeros({16}, at::kLong);
+                    ids.narrow(0, 0, count).copy_(one.ids_BT[0].narrow(0, begin, count));
+                    Batch batch{.ids_T = ids, .lengths = {count}, .caches = {&cache}};
+                    batch.one_by_one = true;
+                    for (; count + std::ssize(batch.lengths) - 1 < 16; batch.lengths.push_back(1))
+                        batch.caches.push_back(nullptr);
+                    logits.push_back(logits_of(decoder, batch).narrow(0, 0, count));
+                    begin += count;
+                }
+                return at::cat(logits, 0).to(at::kFloat);
+            };
+            at::Tensor found = written({1});
+            CHECK(found.equal(written({16, 3, 1, 7})));
+            if (type == at::kFloat)
+                CHECK(max_gap(found, one.logits_BTV[0]) <= kTolerance);
+            else
+                CHECK(cosine(found, one.half_BTV[0]) >= 0.9999);
+        }
+    }
+}
+
 TEST_CASE("a copy of a cache goes its own way, a shortened one forgets") {
     c10::InferenceMode inference;
     const Case& one = case_named("qwen3");
