@@ -63,7 +63,8 @@ std::string config_text(const ModelFolder& source, std::optional<lm::Dtype> dtyp
 bool keeps_files(const ModelFolder& source,
                  std::optional<lm::Dtype> dtype,
                  std::optional<std::uint64_t> max_shard_size) {
-    if (source.checked.has_tied_head || changes(source.own_tensors(), dtype))
+    if (source.checked.has_tied_head || source.tensors().is_multimodal() ||
+        changes(source.own_tensors(), dtype))
         return false;
     for (const lm::TensorFile& file : source.tensors().files()) {
         bool is_torch =
@@ -137,7 +138,7 @@ public:
     void run() {
         require_stock(source_.model());
         if (source_.checked.has_tied_head)
-            lm::check_tied_head(source_.model(), source_.tensors());
+            lm::check_tied_head(source_.tensors());
         // The disk writes while what was written is read back from memory: nothing else is synced
         // before that is done.
         write_weights();
@@ -383,6 +384,10 @@ private:
                                       settings_.to.string(),
                                       size_text(model_.memory_bytes),
                                       copied_ ? ", byte for byte as in the source" : "");
+        if (const auto& towers = source_.tensors().left_out(); !towers.empty())
+            out += fmt::format("The decoder alone: left out {} of other towers, as {}\n",
+                               plural(towers.size(), "tensor"),
+                               lm::shown(towers.front()));
         if (std::string checked = checked_text(); !checked.empty())
             out += checked + "\n";
         context_.text(out);

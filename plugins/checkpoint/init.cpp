@@ -64,10 +64,6 @@ Plan of_config(const StageContext& context, const InitSettings& settings, lm::Dt
     lm::ConfigFile config = lm::ConfigFile::read(file);
     config.drop_hooks();
     lm::ModelConfig model = config.model();
-    if (!model.prefix.empty())
-        throw Error({}, fmt::format("{} is of a multimodal model", file.string()))
-            .hint("its text_config alone, as a file, says a decoder")
-            .exit_code(kExitBadInput);
     model.dtype = config_dtype(dtype);
     config.express(model);
     Plan plan{config.text(), config.model(), kStd};

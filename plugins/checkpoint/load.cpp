@@ -81,10 +81,10 @@ void warn_of(StageContext& context, const ModelFolder& model, const FolderFiles&
         context.log(LogLevel::info,
                     fmt::format("never opened: {}", lm::shown(join(files.unopened))));
     if (!model.checked.ignored.empty())
-        context.log(LogLevel::info,
+        context.log(model.weights->is_multimodal() ? LogLevel::warning : LogLevel::info,
                     fmt::format("{} of {} tensors are no part of the decoder, as {}",
                                 model.checked.ignored.size(),
-                                model.weights->tensors().size(),
+                                model.weights->tensors().size() + model.weights->left_out().size(),
                                 lm::shown(model.checked.ignored.front())));
     if (!model.weights)
         context.log(LogLevel::warning,
@@ -121,7 +121,7 @@ private:
         FolderFiles files = list_files(folder);
         warn_of(context_, model, files);
         if (model.checked.has_tied_head)
-            lm::check_tied_head(model.model(), *model.weights);
+            lm::check_tied_head(*model.weights);
         if (!model.weights || !changes(model.own_tensors(), dtype_)) {
             context_.bind("model", tidy(folder), bound_files(model, files));
             return;

@@ -108,7 +108,7 @@ ModelFolder open_model(const fs::path& folder) {
     if (has_no_weights(folder))
         return model;
     model.weights = lm::TensorFolder::open(folder);
-    model.checked = lm::strict_check(model.model(), model.table, *model.weights);
+    model.checked = lm::strict_check(model.config, model.table, *model.weights);
     return model;
 }
 

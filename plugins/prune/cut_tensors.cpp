@@ -216,7 +216,7 @@ void add_merged_heads(Changes& changes,
         for (std::int64_t other : others)
             for (std::int64_t k = 0; k < dim; ++k)
                 change.others.push_back(other < 0 ? -1 : other * dim + k);
-        std::string name = fmt::format("{}model.layers.{}.self_attn.q_proj", model.prefix, i);
+        std::string name = fmt::format("model.layers.{}.self_attn.q_proj", i);
         changes[name + ".weight"] = change;
         if (model.qkv_bias)
             changes[name + ".bias"] = std::move(change);
@@ -229,8 +229,8 @@ NormFactors norm_factors(const lm::ModelConfig& model,
                          const lm::TensorFolder& files) {
     // A norm's output is its input over the rms, times the weight: take the weight out again.
     auto ratio = [&](std::vector<double> squares, std::size_t layer, std::string_view norm) {
-        std::vector<float> weight = floats_of(
-            files.at(fmt::format("{}model.layers.{}.{}.weight", model.prefix, layer, norm)));
+        std::vector<float> weight =
+            floats_of(files.at(fmt::format("model.layers.{}.{}.weight", layer, norm)));
         for (std::size_t i = 0; i < squares.size(); ++i) {
             double scale = double{weight[i]} + (model.norm == lm::Norm::rms ? 0 : 1);
             squares[i] = scale == 0 ? 0 : squares[i] / (scale * scale);
@@ -251,7 +251,7 @@ void add_rescaled_norms(Changes& changes,
                         const lm::Cut& cut,
                         const NormFactors& factors) {
     auto add = [&](const std::string& name, double factor) {
-        Change& change = changes[fmt::format("{}model.{}.weight", model.prefix, name)];
+        Change& change = changes[fmt::format("model.{}.weight", name)];
         change.factor = factor;
         change.plus_one = model.norm != lm::Norm::rms;
     };

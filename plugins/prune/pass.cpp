@@ -83,8 +83,7 @@ public:
           files_(std::make_shared<const lm::TensorFolder>(lm::TensorFolder::open(folder))),
           source_(lm::tensor_source(files_, machine.device, machine.type)) {
         lm::strict_check(model, lm::weight_table(model), *files_);
-        embedding_ =
-            source_(model.prefix + "model.embed_tokens.weight", {model.vocab, model.hidden});
+        embedding_ = source_("model.embed_tokens.weight", {model.vocab, model.hidden});
     }
 
     lm::Decoder decoder(std::size_t layer) const {
@@ -98,13 +97,13 @@ public:
                 std::string own = name;
                 if (own.starts_with("model.layers.0."))
                     own = fmt::format("model.layers.{}.{}", layer, own.substr(15));
-                return source_(model_.prefix + own, shape);
+                return source_(own, shape);
             });
     }
 
     /// The layer's pages stop counting as this process's memory.
     void forget(std::size_t layer) const {
-        std::string begin = fmt::format("{}model.layers.{}.", model_.prefix, layer);
+        std::string begin = fmt::format("model.layers.{}.", layer);
         for (const lm::FolderTensor& tensor : files_->tensors())
             if (tensor.info->name.starts_with(begin))
                 tensor.forget();

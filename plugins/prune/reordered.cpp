@@ -122,7 +122,7 @@ Reordered::Reordered(const fs::path& folder,
     lm::TensorSource source = lm::tensor_source(files, machine.device, machine.type);
     whole_ = lm::build_decoder(
         model, [&](const std::string& name, const std::vector<std::int64_t>& shape) {
-            const lm::Weight& weight = *table.find(model.prefix + name);
+            const lm::Weight& weight = *table.find(name);
             at::Tensor out = source(weight.name, shape);
             for (std::size_t dim = 0; dim < weight.dims.size(); ++dim) {
                 Permutation permutation(orders, weight.dims[dim], weight.layer);

@@ -275,11 +275,6 @@ ManualRequest manual_request(const MinitronSettings& settings, const lm::ModelCo
         out.shape.heads = asked.num_attention_heads.value_or(original.heads);
     check_groups(settings, original, out.shape, mistakes);
     check_layers(settings, original, out, mistakes);
-    if (!model.prefix.empty() && out.shape.hidden != original.hidden)
-        mistakes.add(Key().shape.hidden_size,
-                     fmt::format("hidden_size {}: the multimodal folder's projector shares it",
-                                 out.shape.hidden),
-                     fmt::format("it stays {}", original.hidden));
     mistakes.done();
     for (const lm::Misfit& misfit : lm::misfits(shaped(model, out.shape)))
         mistakes.add(out.shape.heads != original.heads ? Key().shape.num_attention_heads

@@ -10,13 +10,9 @@
 namespace stillroom::prune {
 namespace {
 
-Choice choice_of(Hparam hparam,
-                 const Shape& original,
-                 bool multimodal,
-                 const SearchOptions& options) {
+Choice choice_of(Hparam hparam, const Shape& original, const SearchOptions& options) {
     std::int64_t most = original.of(hparam);
-    // A multimodal folder's projector shares the width of the decoder.
-    if (options.skip.contains(hparam) || (multimodal && hparam == Hparam::hidden_size))
+    if (options.skip.contains(hparam))
         return {hparam, {most}};
     auto given = options.divisors.find(hparam);
     std::int64_t step = given != options.divisors.end()
@@ -112,7 +108,7 @@ Found search(const lm::ModelConfig& model, const SearchOptions& options) {
     Found out;
     const Shape original = shape_of(model);
     for (Hparam hparam : kHparams)
-        out.choices.push_back(choice_of(hparam, original, !model.prefix.empty(), options));
+        out.choices.push_back(choice_of(hparam, original, options));
     ShapeCounter counter(model, options.serving);
     out.smallest = counter.count(original);
     lm::ModelConfig one = shaped(model, original);  // of one layer, to ask what its class takes

@@ -5,6 +5,7 @@
 #include "plugins/lm/config/express.h"
 #include "plugins/lm/config/hooks.h"
 #include "plugins/lm/config/read_config.h"
+#include "plugins/lm/config/text_tower.h"
 
 namespace stillroom::lm {
 
@@ -20,15 +21,18 @@ ConfigFile ConfigFile::read(const std::filesystem::path& path) {
 ConfigFile ConfigFile::parse(std::string text, std::string name) {
     ConfigText parsed = ConfigText::parse(std::move(text), std::move(name));
     ModelConfig model = read_model(parsed);
-    return {std::move(parsed), std::move(model)};
-}
-
-std::vector<std::string> ConfigFile::hooks() const {
-    return hooks_in(text_);
+    std::vector<std::string> hooks = hooks_in(parsed);
+    std::optional<ConfigText> tower = text_tower(parsed, model);
+    bool is_tower = tower.has_value();
+    return {tower ? std::move(*tower) : std::move(parsed),
+            std::move(model),
+            std::move(hooks),
+            is_tower};
 }
 
 void ConfigFile::drop_hooks() {
     lm::drop_hooks(text_);
+    hooks_.clear();
 }
 
 void ConfigFile::express(const ModelConfig& model, std::span<const std::int64_t> kept) {

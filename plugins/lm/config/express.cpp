@@ -27,7 +27,6 @@ public:
            const ModelConfig& to,
            std::span<const std::int64_t> kept)
         : text_(text),
-          path_(decoder_path(text)),
           from_(from),
           to_(to),
           kept_(kept.begin(), kept.end()) {}
@@ -38,12 +37,6 @@ public:
             throw refusal(fmt::format("a {} cannot become a {}",
                                       traits_of(from_.family).model_type,
                                       traits_of(to_.family).model_type));
-        if (!path_.empty() && to_.hidden != from_.hidden)
-            throw refusal(
-                fmt::format("hidden_size {} to {}: the multimodal folder's projector "
-                            "shares it",
-                            from_.hidden,
-                            to_.hidden));
         check_kept();
         if (!to_.layers.empty())
             write_shapes(*from_.layers.front().attention, *to_.layers.front().attention);
@@ -71,11 +64,7 @@ private:
                                           from_.layers.size()));
     }
 
-    ConfigPath at(std::string_view key) const {
-        ConfigPath path = path_;
-        path.emplace_back(key);
-        return path;
-    }
+    static ConfigPath at(std::string_view key) { return {std::string(key)}; }
 
     void set(std::string_view key, std::string_view json) { text_.set(at(key), json); }
 
@@ -154,40 +143,30 @@ private:
     std::string new_list(const std::vector<std::string>& items) const {
         if (text_.text().find('\n') == std::string::npos)
             return fmt::format("[{}]", fmt::join(items, ", "));
-        std::string indent(2 * (path_.size() + 1), ' ');
-        return fmt::format("[\n  {0}{1}\n{0}]", indent, fmt::join(items, ",\n  " + indent));
+        return fmt::format("[\n    {}\n  ]", fmt::join(items, ",\n    "));
     }
 
     void write_dtype() {
         if (to_.dtype == from_.dtype || to_.dtype.empty())
             return;
         bool found = false;
-        for (bool outer : {true, false}) {
-            for (std::string_view key : {"dtype", "torch_dtype"}) {
-                ConfigPath path = outer ? ConfigPath{std::string(key)} : at(key);
-                if (const ConfigValue* value = text_.find(path); value && !value->is_null()) {
-                    text_.set(path, json_quoted(to_.dtype));
-                    found = true;
-                }
+        for (std::string_view key : {"dtype", "torch_dtype"})
+            if (const ConfigValue* value = text_.find(at(key)); value && !value->is_null()) {
+                set(key, json_quoted(to_.dtype));
+                found = true;
             }
-        }
         bool new_style = text_.find(at("rope_parameters"));
         if (!found)
-            text_.set(ConfigPath{new_style ? "dtype" : "torch_dtype"}, json_quoted(to_.dtype));
+            set(new_style ? "dtype" : "torch_dtype", json_quoted(to_.dtype));
     }
 
     void write_tied() {
         if (to_.tied == from_.tied)
             return;
-        ConfigPath outer{"tie_word_embeddings"}, inner = at("tie_word_embeddings");
-        std::string_view json = to_.tied ? "true" : "false";
-        if (text_.find(inner))
-            text_.set(inner, json);
-        text_.set(outer, json);
+        set("tie_word_embeddings", to_.tied ? "true" : "false");
     }
 
     ConfigText text_;
-    ConfigPath path_;
     const ModelConfig& from_;
     const ModelConfig& to_;
     std::vector<std::int64_t> kept_;
@@ -228,7 +207,7 @@ std::string difference(const ModelConfig& a, const ModelConfig& b) {
         return "max_position_embeddings";
     if (a.dtype != b.dtype)
         return "the dtype";
-    return "tied or scaled embeddings, or the prefix of names";
+    return "tied or scaled embeddings";
 }
 
 }  // namespace

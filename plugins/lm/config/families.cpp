@@ -111,6 +111,44 @@ constexpr FamilyTraits kFamilies[] = {
 };
 static_assert(std::size(kFamilies) == kFamilyCount);
 
+constexpr FamilyTraits qwen2_tower(std::string_view model_type) {
+    return {.family = Family::qwen2,
+            .model_type = model_type,
+            .architecture = "Qwen2ForCausalLM",
+            .eps = 1e-5,
+            .qkv_bias = true,
+            .head_dim_key = false,
+            .kv_heads = 8,
+            .max_positions = 32768,
+            .theta = 1e6,
+            .windows = Windows::upper,
+            .max_window_layers = 80,
+            .mrope = true};
+}
+
+constexpr FamilyTraits kTowers[] = {
+    qwen2_tower("qwen2_vl_text"),
+    qwen2_tower("qwen2_5_vl_text"),
+    {.family = Family::qwen3,
+     .model_type = "qwen3_vl_text",
+     .architecture = "Qwen3ForCausalLM",
+     .qk_norm = true,
+     .attention_bias_key = true,
+     .head_dim = 128,
+     .kv_heads = 32,
+     .max_positions = 128000,
+     .theta = 5e5,
+     .mrope = true},
+};
+
+constexpr MultimodalClass kMultimodal[] = {
+    {"gemma3", "Gemma3ForConditionalGeneration", "gemma3_text"},
+    {"mistral3", "Mistral3ForConditionalGeneration", "mistral"},
+    {"qwen2_vl", "Qwen2VLForConditionalGeneration", "qwen2_vl_text", true},
+    {"qwen2_5_vl", "Qwen2_5_VLForConditionalGeneration", "qwen2_5_vl_text", true},
+    {"qwen3_vl", "Qwen3VLForConditionalGeneration", "qwen3_vl_text"},
+};
+
 constexpr LaterFamily kLater[] = {
     {"qwen3_moe", "Qwen3MoeForCausalLM"},
     {"deepseek_v2", "DeepseekV2ForCausalLM"},
@@ -129,6 +167,14 @@ std::span<const FamilyTraits> all_families() {
 
 const FamilyTraits& traits_of(Family family) {
     return kFamilies[static_cast<int>(family)];
+}
+
+std::span<const FamilyTraits> tower_families() {
+    return kTowers;
+}
+
+std::span<const MultimodalClass> multimodal_classes() {
+    return kMultimodal;
 }
 
 std::span<const LaterFamily> later_families() {

@@ -38,16 +38,30 @@ struct FamilyTraits {
     bool partial_rotary_key = false;
     Windows windows = Windows::none;
     std::int64_t window = 4096;
+    std::int64_t max_window_layers = 28;      ///< Windows::upper
     bool query_scalar = false;                ///< query_pre_attn_scalar, 256
     double attention_cap = 0, final_cap = 0;  ///< 0: none
     bool caps_keys = false;
     bool multipliers = false;    ///< keys that scale embeddings, q·k, branches and logits, each 1
     bool pairs_in_gguf = false;  ///< rows of q and k stand there as RoPE turns neighbours
     bool whole_heads = false;    ///< transformers 5 refuses hidden % heads != 0
+    bool mrope = false;  ///< positions in time, height, width: of text all one, which is RoPE
 };
 
 STILLROOM_API std::span<const FamilyTraits> all_families();
 STILLROOM_API const FamilyTraits& traits_of(Family family);
+
+/// Decoders of multimodal models by the model_type of their text_config. They compute what
+/// traits_of(family) does, but assume other numbers where they are silent.
+std::span<const FamilyTraits> tower_families();
+
+/// A class that holds a decoder beside other towers (vision), which are left out.
+struct MultimodalClass {
+    std::string_view model_type, architecture;
+    std::string_view text_type;  ///< of a text_config that does not say its model_type
+    bool flat = false;           ///< older files have the decoder's keys at the top
+};
+std::span<const MultimodalClass> multimodal_classes();
 
 /// Known by name, and refused till their tables are written.
 struct LaterFamily {

@@ -102,8 +102,7 @@ struct ModelConfig {
     std::optional<double> attention_cap, final_cap;  ///< c·tanh(x / c)
 
     std::int64_t max_positions = 0;
-    std::string prefix;  ///< of all tensor names: "language_model." in a multimodal folder
-    std::string dtype;   ///< "bfloat16", "float16", "float32"; empty: config.json does not say
+    std::string dtype;  ///< "bfloat16", "float16", "float32"; empty: config.json does not say
 
     bool operator==(const ModelConfig&) const = default;
 };

@@ -326,10 +326,8 @@ std::string config_json(const ModelConfig& model, const TokenIds& tokens) {
     require_stock(model);
     if (model.layers.empty())
         throw Error({}, "a model without layers").exit_code(kExitUsage);
-    ModelConfig plain = model;
-    plain.prefix.clear();  // a new folder is no multimodal one
-    std::string out = Writer(plain, tokens).write();
-    require_same(plain, read_model(ConfigText::parse(out, "config.json")));
+    std::string out = Writer(model, tokens).write();
+    require_same(model, read_model(ConfigText::parse(out, "config.json")));
     return out;
 }
 

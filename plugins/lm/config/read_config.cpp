@@ -35,7 +35,7 @@ bool is_false(const ConfigValue& value) {
 class Reader {
 public:
     explicit Reader(const ConfigText& text)
-        : traits_(read_family(text)),
+        : traits_(*read_family(text).traits),
           path_(decoder_path(text)),
           top_(text, text.root()),
           keys_(text, *text.find(path_)) {}
@@ -43,7 +43,6 @@ public:
     ModelConfig read() {
         refuse_changing();
         out_.family = traits_.family;
-        out_.prefix = path_.empty() ? "" : "language_model.";
         out_.hidden = keys_.required("hidden_size", 1, kMostHidden);
         out_.vocab = shape("vocab_size", kMostVocab, 262208);
         read_flags();
@@ -70,10 +69,12 @@ private:
         }
     }
 
-    /// transformers writes a nested config without what its class assumes, a whole one with it.
-    std::int64_t shape(std::string_view key, std::int64_t most, std::int64_t nested) const {
-        return path_.empty() ? keys_.required(key, 1, most)
-                             : keys_.integer(key, 1, most).value_or(nested);
+    /// transformers writes a nested config without what its class assumes, a whole one with it;
+    /// `gemma3` is what that class does, whose published files count on it.
+    std::int64_t shape(std::string_view key, std::int64_t most, std::int64_t gemma3) const {
+        if (path_.empty() || traits_.family != Family::gemma3)
+            return keys_.required(key, 1, most);
+        return keys_.integer(key, 1, most).value_or(gemma3);
     }
 
     void read_flags() {
@@ -283,7 +284,8 @@ private:
                 from = window_size() ? 0 : count;
                 break;
             case Windows::upper:
-                from = keys_.integer("max_window_layers", 0, kMostPositions).value_or(28);
+                from = keys_.integer("max_window_layers", 0, kMostPositions)
+                           .value_or(traits_.max_window_layers);
                 from = window_size() ? from : count;
                 break;
             case Windows::even:

@@ -14,6 +14,11 @@ ModelConfig read_model(const ConfigText& text);
 
 /// The family that architectures and model_type name, refused unless it is supported.
 struct FamilyTraits;
-const FamilyTraits& read_family(const ConfigText& text);
+struct MultimodalClass;
+struct FoundFamily {
+    const FamilyTraits* traits = nullptr;
+    const MultimodalClass* multimodal = nullptr;  ///< null: a decoder alone
+};
+FoundFamily read_family(const ConfigText& text);
 
 }  // namespace stillroom::lm

@@ -10,30 +10,30 @@
 namespace stillroom::lm {
 namespace {
 
-constexpr std::string_view kMultimodalType = "gemma3";
-constexpr std::string_view kMultimodalClass = "Gemma3ForConditionalGeneration";
-
 struct Name {
     std::string_view model_type, architecture;
-    const FamilyTraits* traits;  ///< null: later
+    const FamilyTraits* traits = nullptr;
+    const MultimodalClass* multimodal = nullptr;  ///< neither: later
 };
 
 std::vector<Name> all_names() {
     std::vector<Name> out;
     for (const FamilyTraits& traits : all_families())
         out.push_back({traits.model_type, traits.architecture, &traits});
-    out.push_back({kMultimodalType, kMultimodalClass, &traits_of(Family::gemma3)});
+    for (const MultimodalClass& one : multimodal_classes())
+        out.push_back({one.model_type, one.architecture, nullptr, &one});
     for (const LaterFamily& later : later_families())
-        out.push_back({later.model_type, later.architecture, nullptr});
+        out.push_back({later.model_type, later.architecture});
     return out;
 }
 
 std::string supported() {
-    std::vector<std::string> names;
+    std::vector<std::string> names, towers;
     for (const Name& name : all_names())
-        if (name.traits)
-            names.push_back(fmt::format("{} ({})", name.architecture, name.model_type));
-    return "supported are " + join(names);
+        if (name.traits || name.multimodal)
+            (name.traits ? names : towers)
+                .push_back(fmt::format("{} ({})", name.architecture, name.model_type));
+    return fmt::format("supported are {}; and the decoders of {}", join(names), join(towers));
 }
 
 const Name& find(const ConfigKeys& keys,
@@ -45,11 +45,34 @@ const Name& find(const ConfigKeys& keys,
     auto found = std::find_if(names.begin(), names.end(), [&](const Name& known) {
         return !name.empty() && known.*field == name;
     });
-    if (found != names.end() && found->traits)
+    if (found != names.end() && (found->traits || found->multimodal))
         return *found;
     std::string_view why = found == names.end() ? "not supported" : "known, but not yet supported";
     throw keys
         .error(at, fmt::format("{} '{}' is {}", kind, shorten(escape_controls(name), 60), why))
+        .hint(supported());
+}
+
+const FamilyTraits* find_text_type(std::string_view type) {
+    for (std::span<const FamilyTraits> all : {tower_families(), all_families()})
+        for (const FamilyTraits& traits : all)
+            if (traits.model_type == type)
+                return &traits;
+    return nullptr;
+}
+
+/// The decoder's own model_type, of which a class may have several.
+const FamilyTraits& read_text_type(const ConfigText& text, const MultimodalClass& multimodal) {
+    const ConfigValue& nested = *text.find(decoder_path(text));
+    ConfigKeys keys(text, nested);
+    std::string type = keys.string("model_type").value_or(std::string(multimodal.text_type));
+    if (const FamilyTraits* traits = find_text_type(type))
+        return *traits;
+    throw keys
+        .error(keys.find("model_type"),
+               fmt::format("the decoder of this {} is a '{}', which is not supported",
+                           multimodal.architecture,
+                           shorten(escape_controls(type), 60)))
         .hint(supported());
 }
 
@@ -60,7 +83,7 @@ ConfigPath decoder_path(const ConfigText& text) {
     return nested && nested->is_map() ? ConfigPath{"text_config"} : ConfigPath{};
 }
 
-const FamilyTraits& read_family(const ConfigText& text) {
+FoundFamily read_family(const ConfigText& text) {
     ConfigKeys keys(text, text.root());
     std::vector<Name> names = all_names();
     const Name* by_class = nullptr;
@@ -89,13 +112,17 @@ const FamilyTraits& read_family(const ConfigText& text) {
                                      by_class->model_type));
     const Name& name = by_class ? *by_class : *by_type;
     bool nested = !decoder_path(text).empty();
-    if (nested != (name.model_type == kMultimodalType)) {
+    if (!name.multimodal) {
         if (nested)
             throw keys.error(text.root().find("text_config"),
                              fmt::format("{} has no text_config", name.architecture));
-        throw keys.missing("text_config");
+        return {name.traits, nullptr};
     }
-    return *name.traits;
+    if (nested)
+        return {&read_text_type(text, *name.multimodal), name.multimodal};
+    if (!name.multimodal->flat)
+        throw keys.missing("text_config");
+    return {find_text_type(name.multimodal->text_type), name.multimodal};
 }
 
 }  // namespace stillroom::lm

@@ -9,11 +9,15 @@
 #include <algorithm>
 #include <cmath>
 #include <initializer_list>
+#include <span>
 
 namespace stillroom::lm {
 namespace {
 
 constexpr std::string_view kTypes[] = {"default", "linear", "dynamic", "llama3", "yarn"};
+
+/// Of towers with positions in three dimensions, which text has alike.
+constexpr std::string_view kMropeKeys[] = {"mrope_section", "mrope_interleaved"};
 
 constexpr std::string_view kKnownKeys[] = {"rope_type",
                                            "type",
@@ -130,9 +134,11 @@ private:
     }
 
     void refuse_unknown(const ConfigKeys& in) const {
+        auto is_in = [](std::span<const std::string_view> known, const std::string& key) {
+            return std::find(known.begin(), known.end(), key) != known.end();
+        };
         for (const ConfigValue::Member& member : in.map().members)
-            if (std::find(std::begin(kKnownKeys), std::end(kKnownKeys), member.key) ==
-                std::end(kKnownKeys))
+            if (!is_in(kKnownKeys, member.key) && !(traits_.mrope && is_in(kMropeKeys, member.key)))
                 throw in
                     .error(&member.value,
                            fmt::format("'{}' in the map of RoPE is not understood",
@@ -183,7 +189,7 @@ private:
 
     void read_scaling(Rope& rope, const ConfigKeys& in, bool flat) const {
         std::string type = type_of(in);
-        if (type == "default")
+        if (type == "default" || (type == "mrope" && traits_.mrope))
             return;
         if (std::find(std::begin(kTypes), std::end(kTypes), type) == std::end(kTypes))
             throw in

@@ -85,14 +85,10 @@ Loaded load_decoder(const std::filesystem::path& folder, at::Device device, at::
     ConfigFile config = ConfigFile::read(folder / "config.json");
     auto files = std::make_shared<const TensorFolder>(TensorFolder::open(folder));
     const ModelConfig& model = config.model();
-    StrictReport report = strict_check(model, weight_table(model), *files);
+    StrictReport report = strict_check(config, weight_table(model), *files);
     if (report.has_tied_head)
-        check_tied_head(model, *files);
-    TensorSource source = tensor_source(files, device, type);
-    Decoder decoder =
-        build_decoder(model, [&](const std::string& name, const std::vector<std::int64_t>& shape) {
-            return source(model.prefix + name, shape);
-        });
+        check_tied_head(*files);
+    Decoder decoder = build_decoder(model, tensor_source(files, device, type));
     files->check();
     return {.decoder = std::move(decoder), .files = std::move(files)};
 }

@@ -114,10 +114,10 @@ private:
              GgufTransform transform = GgufTransform::none) {
         Weight weight;
         if (layer_ < 0) {
-            weight.name = fmt::format("{}{}", config_.prefix, name);
+            weight.name = name;
             weight.gguf = gguf;
         } else {
-            weight.name = fmt::format("{}model.layers.{}.{}", config_.prefix, layer_, name);
+            weight.name = fmt::format("model.layers.{}.{}", layer_, name);
             weight.gguf = fmt::format("blk.{}.{}", layer_, gguf);
         }
         weight.dims = std::move(dims);

@@ -11,17 +11,12 @@
 namespace stillroom::lm {
 namespace {
 
-std::string head_name(const ModelConfig& model) {
-    return model.prefix + "lm_head.weight";
-}
+constexpr std::string_view kHeadName = "lm_head.weight";
 
 /// What stands in folders beside the decoder and is no mistake there.
-bool is_allowed(const ModelConfig& model, std::string_view name) {
-    if (name.ends_with("rotary_emb.inv_freq") || name.starts_with("mtp.") ||
-        name.starts_with("model.mtp."))
-        return true;
-    return !model.prefix.empty() &&
-           (name.starts_with("vision_tower.") || name.starts_with("multi_modal_projector."));
+bool is_allowed(std::string_view name) {
+    return name.ends_with("rotary_emb.inv_freq") || name.starts_with("mtp.") ||
+           name.starts_with("model.mtp.");
 }
 
 /// "intermediate_size 11008": of the first dimension that differs, or of all.
@@ -87,7 +82,7 @@ private:
 
     Error missing(const Weight& weight) const {
         std::filesystem::path folder = config_.parent_path();
-        if (weight.name == head_name(model_))
+        if (weight.name == kHeadName)
             return refusal(folder, weight.name, "is missing: tie_word_embeddings is false")
                 .hint(fmt::format("a model whose head is its embedding has tie_word_embeddings "
                                   "true in {}",
@@ -120,7 +115,7 @@ private:
     }
 
     void check_unexpected(const FoundTensor& tensor, StrictReport& report) const {
-        if (model_.tied && tensor.name == head_name(model_)) {
+        if (model_.tied && tensor.name == kHeadName) {
             const Shape expected{model_.vocab, model_.hidden};
             if (tensor.shape != expected)
                 throw refusal(tensor.file,
@@ -129,7 +124,7 @@ private:
                                           to_string(tensor.shape),
                                           to_string(expected)));
             report.has_tied_head = true;
-        } else if (is_allowed(model_, tensor.name)) {
+        } else if (is_allowed(tensor.name)) {
             report.ignored.push_back(tensor.name);
         } else {
             throw refusal(tensor.file,
@@ -173,12 +168,30 @@ StrictReport strict_check(const ModelConfig& model,
     for (const FolderTensor& tensor : folder.tensors())
         found.push_back(
             {tensor.file->path(), tensor.info->name, tensor.info->dtype, tensor.info->shape});
-    return strict_check(model, table, found, folder.path() / "config.json");
+    StrictReport report = strict_check(model, table, found, folder.path() / "config.json");
+    report.ignored.insert(report.ignored.end(), folder.left_out().begin(), folder.left_out().end());
+    return report;
 }
 
-void check_tied_head(const ModelConfig& model, const TensorFolder& folder) {
-    FolderTensor head = folder.at(head_name(model));
-    FolderTensor embedding = folder.at(model.prefix + "model.embed_tokens.weight");
+StrictReport strict_check(const ConfigFile& config,
+                          const WeightTable& table,
+                          const TensorFolder& folder) {
+    if (folder.is_multimodal() && !config.is_text_tower())
+        throw Error({},
+                    fmt::format("{}: its tensors are a multimodal model's, {}, but its "
+                                "config.json is a decoder's alone",
+                                folder.path().string(),
+                                folder.left_out().empty()
+                                    ? "by their names"
+                                    : fmt::format("as {}", shown(folder.left_out().front()))))
+            .hint("nothing is left out silently: config.json or the file is of another model")
+            .exit_code(kExitBadInput);
+    return strict_check(config.model(), table, folder);
+}
+
+void check_tied_head(const TensorFolder& folder) {
+    FolderTensor head = folder.at(kHeadName);
+    FolderTensor embedding = folder.at("model.embed_tokens.weight");
     bool same = head.info->dtype == embedding.info->dtype;
     if (same) {
         std::span<const std::byte> one = head.bytes(), other = embedding.bytes();

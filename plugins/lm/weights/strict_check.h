@@ -1,5 +1,6 @@
 #pragma once
 
+#include "plugins/lm/config/config_file.h"
 #include "plugins/lm/weights/tensor_folder.h"
 #include "plugins/lm/weights/weight_table.h"
 
@@ -37,7 +38,13 @@ STILLROOM_API StrictReport strict_check(const ModelConfig& model,
                                         const WeightTable& table,
                                         const TensorFolder& folder);
 
+/// And both are of a multimodal folder or neither is: nothing is left out that config.json does
+/// not know of.
+STILLROOM_API StrictReport strict_check(const ConfigFile& config,
+                                        const WeightTable& table,
+                                        const TensorFolder& folder);
+
 /// Throws Error (exit 3) unless the tied model's lm_head.weight is its embedding, byte for byte.
-STILLROOM_API void check_tied_head(const ModelConfig& model, const TensorFolder& folder);
+STILLROOM_API void check_tied_head(const TensorFolder& folder);
 
 }  // namespace stillroom::lm

@@ -4,6 +4,7 @@
 #include "engine/base/files.h"
 #include "engine/base/text.h"
 #include "plugins/lm/weights/shard_index.h"
+#include "plugins/lm/weights/tower_names.h"
 
 #include <fmt/format.h>
 
@@ -167,9 +168,25 @@ void TensorFolder::open_shards() {
 }
 
 void TensorFolder::index_tensors() {
+    std::size_t all = 0;
+    for (const TensorFile& file : files_)
+        all += file.tensors().size();
+    const TowerNames names = tower_names(files_);
+    if (names.renames())
+        renamed_.reserve(all);  // they are pointed at
     for (const TensorFile& file : files_)
         for (const TensorInfo& info : file.tensors()) {
-            tensors_.push_back({&file, &info});
+            if (is_of_other_tower(info.name)) {
+                left_out_.push_back(info.name);
+                continue;
+            }
+            const TensorInfo* shown = &info;
+            if (std::string plain = names.plain(info.name); plain != info.name) {
+                renamed_.push_back(info);
+                renamed_.back().name = std::move(plain);
+                shown = &renamed_.back();
+            }
+            tensors_.push_back({&file, shown});
             tensor_bytes_ += info.bytes;
         }
     by_name_.resize(tensors_.size());
@@ -177,6 +194,13 @@ void TensorFolder::index_tensors() {
     std::sort(by_name_.begin(), by_name_.end(), [&](std::size_t a, std::size_t b) {
         return tensors_[a].info->name < tensors_[b].info->name;
     });
+    for (std::size_t i = 1; i < by_name_.size() && !renamed_.empty(); ++i)
+        if (const std::string& name = tensors_[by_name_[i]].info->name;
+            tensors_[by_name_[i - 1]].info->name == name)
+            throw fault(path_,
+                        fmt::format("it holds '{}' under two names: of a decoder alone, and of "
+                                    "one among other towers",
+                                    shown(name)));
 }
 
 std::optional<FolderTensor> TensorFolder::find(std::string_view name) const {

@@ -127,6 +127,43 @@ def card_and_logits(place):
     place.expect("and then nothing is exported", with_torch or not (place.folder / "logits").exists())
 
 
+def rewritten(file, name_of, more):
+    """A safetensors file with tensors renamed, and `more` of 4 bytes each behind them."""
+    data = file.read_bytes()
+    size = int.from_bytes(data[:8], "little")
+    header, data = json.loads(data[8:8 + size]), data[8 + size:]
+    header = {name if name == "__metadata__" else name_of(name): value for name, value in header.items()}
+    for name in more:
+        header[name] = {"dtype": "F32", "shape": [1], "data_offsets": [len(data), len(data) + 4]}
+        data += bytes(4)
+    text = json.dumps(header).encode()
+    file.write_bytes(len(text).to_bytes(8, "little") + text + data)
+
+
+def multimodal(place):
+    """A decoder among other towers is read alone, and leaves as a plain folder."""
+    plain = place.model("plain", "family=mistral")
+    tower = place.model("tower", "family=mistral")
+    rewritten(tower / "model.safetensors", lambda name: "language_model." + name, ["vision_tower.a", "multi_modal_projector.b"])
+    place.do("load", "source=./tower", code=3, says=["config.json is a decoder's alone", "vision_tower.a"])
+    text = json.loads((tower / "config.json").read_text())
+    del text["architectures"]
+    (tower / "config.json").write_text(json.dumps({
+        "architectures": ["Mistral3ForConditionalGeneration"], "model_type": "mistral3", "text_config": text, "vision_config": {"hidden_size": 8}}, indent=2))
+    place.do("inspect", "model=./tower", out=["6,736", "No part of the decoder: 2 tensors, as vision_tower.a"])
+    same = place.report("compare", "model=./tower", "other=./plain")
+    place.expect("the decoder is the plain model", same["equal_tensors"] == 21, str(same)[:500])
+    place.do("export", "model=./tower", "to=./alone", out=["left out 2 tensors of other towers", "21 tensors equal"])
+    place.expect("it is written as one", (place.folder / "alone/model.safetensors").read_bytes() == (plain / "model.safetensors").read_bytes())
+    wrote = json.loads((place.folder / "alone/config.json").read_text())
+    place.expect("with a config of one", wrote["architectures"] == ["MistralForCausalLM"] and "vision_config" not in wrote and "text_config" not in wrote, str(wrote))
+    place.do("load", "source=./tower", "dtype=fp32")
+    place.do("init", "config=./tower")
+    (place.folder / "tower.yaml").write_text("stages:\n  m: {use: checkpoint.load, source: ./tower}\n  e: {use: checkpoint.export, model: m, to: ./planned}\n")
+    planned = place.run("plan", "tower.yaml", "--json")
+    place.expect("it is planned", planned.returncode == 0 and "6736" in planned.stdout.replace(",", ""), planned.stdout + planned.stderr)
+
+
 def hub(place):
     """A model that other tools left in the Hub's cache, offline."""
     commit = "0123456789abcdef0123456789abcdef01234567"
@@ -214,6 +251,7 @@ def main():
         place = Place(pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(folder).resolve())
         works(place)
         card_and_logits(place)
+        multimodal(place)
         hub(place)
         mistakes(place)
     print(f"{place.passed} passed, {place.failed} failed")

@@ -231,11 +231,4 @@ TEST_CASE("where KV groups go, heads go by whole groups") {
         CHECK(one.shape.heads == 4 * one.shape.kv_heads);
 }
 
-TEST_CASE("a multimodal folder's width is left alone") {
-    lm::ModelConfig model = qwen3_8b();
-    model.prefix = "language_model.";
-    for (const Candidate& one : search(model, under(7'000'000'000)).ranked)
-        CHECK(one.shape.hidden == 4096);
-}
-
 }  // namespace stillroom::prune

@@ -154,7 +154,7 @@ def facts(config):
         if nested:
             if "vision_tower" in name or "projector" in name:
                 continue
-            name = "language_model." + name.replace("language_model.", "")
+            name = name.replace("language_model.", "")
         count += parameter.numel()
         if id(parameter) not in seen:
             tensors[name] = list(parameter.shape)

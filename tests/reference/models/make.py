@@ -1,6 +1,7 @@
 """Tiny random models of every family and variation, and what transformers computes with them.
 
-Writes cases.json (config, ids, what was changed by hand) and logits.bin (fp32 logits of each case in order, then its bf16 logits)
+Writes cases.json (config, ids, what was changed by hand; of a multimodal model also the names under which its decoder is saved, by
+those that it has alone, and the names and shapes of the rest) and logits.bin (fp32 logits of each case in order, then its bf16 logits)
 beside this script. Weights are not stored: both sides make them from their names by the rule of `weight` below.
 
 Made with torch 2.11 and transformers 5.17: python make.py
@@ -8,11 +9,13 @@ Made with torch 2.11 and transformers 5.17: python make.py
 
 import json
 import pathlib
+import tempfile
 
 import numpy as np
 import torch
 import transformers
-from transformers import AutoModelForCausalLM
+from safetensors.torch import load_file
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 VOCAB = 64
@@ -40,6 +43,9 @@ def weight(name, shape):
 
 def fill(model, around_zero):
     for name, tensor in model.named_parameters():  # a tied head is the embedding, and comes once
+        if is_other(name):
+            continue
+        name = name.replace("model.language_model.", "model.")
         value = weight(name, tensor.shape)
         if "norm" in name:
             value = value / 4
@@ -49,6 +55,10 @@ def fill(model, around_zero):
             value = value / 4
         assert torch.equal(value, value.bfloat16().float())
         tensor.copy_(value)
+
+
+def is_other(name):
+    return any(part in name for part in ("vision_tower", "visual", "multi_modal_projector"))
 
 
 def config_of(model_type, **changes):
@@ -63,6 +73,27 @@ def config_of(model_type, **changes):
 
 def rope(rope_type, theta=10000.0, **rest):
     return dict(rope_type=rope_type, rope_theta=theta, **rest)
+
+
+VISION = dict(num_hidden_layers=1, hidden_size=32, intermediate_size=32, num_attention_heads=2, image_size=28, patch_size=14,
+              depth=1, num_heads=2)
+QWEN_VISION = dict(depth=1, hidden_size=32, intermediate_size=32, num_heads=2, out_hidden_size=48)
+
+
+def tower_of(model_type, text_type, vision, outer={}, **changes):
+    """A multimodal config, as transformers writes it, of a decoder as config_of makes one."""
+    text = config_of(text_type, **changes).to_dict()
+    return AutoConfig.for_model(model_type, text_config=text, vision_config=vision, **outer)
+
+
+def flat():
+    """As the Hub has Qwen2.5-VL: the decoder's keys at the top, RoPE in the words of transformers 4."""
+    return dict(architectures=["Qwen2_5_VLForConditionalGeneration"], model_type="qwen2_5_vl", vocab_size=VOCAB, hidden_size=48,
+                intermediate_size=80, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=128,
+                hidden_act="silu", rms_norm_eps=1e-6, rope_theta=1000000.0, max_window_layers=28, use_sliding_window=False,
+                sliding_window=32768, tie_word_embeddings=True, torch_dtype="bfloat16", vision_start_token_id=151652,
+                vision_token_id=151654, image_token_id=151655, video_token_id=151656, vision_config=QWEN_VISION,
+                rope_scaling=dict(type="mrope", mrope_section=[2, 2, 2]))
 
 
 def without_attention(layer):
@@ -108,6 +139,16 @@ CASES = {
                           logits_scaling=6.0, tie_word_embeddings=True), (2, 20)),
     "granite-bias": (config_of("granite", head_dim=16, attention_bias=True, mlp_bias=True, attention_multiplier=0.1), (1, 20)),
     "layers-of-their-own": (config_of("llama", num_hidden_layers=5), (2, 20)),
+    "gemma3-vision": (tower_of("gemma3", "gemma3_text", dict(VISION, model_type="siglip_vision_model"),
+                               outer=dict(mm_tokens_per_image=4, eos_token_id=[1, 106]), tie_word_embeddings=True,
+                               layer_types=["sliding_attention", "full_attention"], sliding_window=6, query_pre_attn_scalar=24), (1, 20)),
+    "mistral3-vision": (tower_of("mistral3", "mistral", dict(VISION, model_type="pixtral", head_dim=16),
+                                 outer=dict(tie_word_embeddings=False), sliding_window=None, rope_parameters=rope("default", 1e6)), (1, 20)),
+    "qwen2-vision": (tower_of("qwen2_vl", "qwen2_vl_text", dict(depth=1, embed_dim=32, hidden_size=48, num_heads=2), head_dim=None,
+                              rope_parameters=rope("default", 1e6, mrope_section=[2, 2, 2])), (1, 20)),
+    "qwen2.5-vision-flat": (flat(), (1, 20)),
+    "qwen3-vision": (tower_of("qwen3_vl", "qwen3_vl_text", dict(QWEN_VISION, deepstack_visual_indexes=[0]),
+                              rope_parameters=rope("default", 5e6, mrope_section=[4, 2, 2], mrope_interleaved=True)), (1, 20)),
 }
 # What ModelConfig can say and transformers' config cannot, by layer.
 LAYERS = {"layers-of-their-own": {
@@ -118,9 +159,34 @@ LAYERS = {"layers-of-their-own": {
 }}
 
 
+def read_flat(text):
+    with tempfile.TemporaryDirectory() as folder:
+        pathlib.Path(folder, "config.json").write_text(json.dumps(text))
+        return AutoConfig.from_pretrained(folder)
+
+
+def saved_names(model):
+    """Of the decoder by the names that it has alone, of the rest with their shapes."""
+    with tempfile.TemporaryDirectory() as folder:
+        model.save_pretrained(folder)
+        found = {}
+        for file in pathlib.Path(folder).glob("*.safetensors"):
+            found.update(load_file(file))
+    own = {name.replace("model.language_model.", "model."): value for name, value in model.named_parameters() if not is_other(name)}
+    names = {}
+    for plain, value in own.items():
+        (saved,) = [name for name in found if not is_other(name) and ("." + name).endswith("." + plain.removeprefix("model."))]
+        assert torch.equal(found[saved], value)
+        names[plain] = saved
+    rest = {name: list(value.shape) for name, value in found.items() if name not in names.values()}
+    assert all(is_other(name) for name in rest)
+    return {"saved": names, "others": rest}
+
+
 def built(name, config):
     config._attn_implementation = "eager"
-    model = AutoModelForCausalLM.from_config(config, attn_implementation="eager", dtype=torch.float32).eval()
+    kind = AutoModelForImageTextToText if hasattr(config, "vision_config") else AutoModelForCausalLM
+    model = kind.from_config(config, attn_implementation="eager", dtype=torch.float32).eval()
     for index, change in LAYERS.get(name, {}).items():
         layer = model.model.layers[index]
         if change == "no attention":
@@ -133,7 +199,7 @@ def built(name, config):
             replacement = type(layer)(other, index)
             layer.self_attn, layer.mlp = replacement.self_attn.eval(), replacement.mlp.eval()
     with torch.no_grad():
-        fill(model, around_zero=config.model_type in ("gemma", "gemma2", "gemma3_text", "nemotron"))
+        fill(model, around_zero=config.model_type in ("gemma", "gemma2", "gemma3_text", "gemma3", "nemotron"))
     return model
 
 
@@ -148,17 +214,20 @@ def padding_agrees(model, ids, logits):
 
 
 cases, blob = [], []
-for number, (name, (config, (rows, tokens))) in enumerate(CASES.items()):
+for name, (config, (rows, tokens)) in CASES.items():
+    given = config if isinstance(config, dict) else None
+    config = read_flat(given) if given else config
     model = built(name, config)
+    towers = saved_names(model) if hasattr(config, "vision_config") else {}
     ids = torch.from_numpy((weight(name, (rows, tokens)).numpy() * 128 + 128).astype(np.int64)) % VOCAB
     with torch.no_grad():
         logits = model(ids).logits
-        if "dynamic" not in name:
+        if "dynamic" not in name and not towers:
             padding_agrees(model, ids, logits)
         half = model.to(torch.bfloat16)(ids).logits
-    text = json.loads(config.to_json_string(use_diff=True))
+    text = given or json.loads(config.to_json_string(use_diff=True))
     text["architectures"] = [type(model).__name__]
-    case = {"name": name, "config": json.dumps(text), "ids": ids.tolist()}
+    case = {"name": name, "config": json.dumps(text), "ids": ids.tolist(), **towers}
     if name in LAYERS:
         case["layers"] = LAYERS[name]
     cases.append(case)

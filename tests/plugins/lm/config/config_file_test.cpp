@@ -108,7 +108,10 @@ TEST_CASE("M11: what is not supported is refused by name, and what is, is listed
             "supported are LlamaForCausalLM (llama), MistralForCausalLM (mistral), "
             "Qwen2ForCausalLM (qwen2), Qwen3ForCausalLM (qwen3), GemmaForCausalLM (gemma), "
             "Gemma2ForCausalLM (gemma2), Gemma3ForCausalLM (gemma3_text), NemotronForCausalLM "
-            "(nemotron), GraniteForCausalLM (granite) and Gemma3ForConditionalGeneration (gemma3)");
+            "(nemotron) and GraniteForCausalLM (granite); and the decoders of "
+            "Gemma3ForConditionalGeneration (gemma3), Mistral3ForConditionalGeneration (mistral3), "
+            "Qwen2VLForConditionalGeneration (qwen2_vl), Qwen2_5_VLForConditionalGeneration "
+            "(qwen2_5_vl) and Qwen3VLForConditionalGeneration (qwen3_vl)");
         CHECK(error.where().line == 2);
         CHECK(error.where().column == 21);
     }

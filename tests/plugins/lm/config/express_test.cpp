@@ -135,23 +135,6 @@ TEST_CASE("dtype and ties are written in the style and places of the source") {
     file.express(model);
     CHECK(new_lines(before, file.text()) ==
           "  \"tie_word_embeddings\": true,\n  \"torch_dtype\": \"float16\",\n");
-    ConfigFile nested = parse(
-        R"({"model_type": "gemma3", "dtype": "bfloat16", "text_config": {"model_type": "gemma3_text",)"
-        R"( "hidden_size": 64, "num_hidden_layers": 2, "dtype": "bfloat16", "vocab_size": 9}})");
-    model = nested.model();
-    model.dtype = "float32";
-    model.vocab = 8;
-    for (Layer& layer : model.layers)
-        layer.mlp->width = 16;
-    nested.express(model);
-    CHECK(
-        nested.text() ==
-        R"({"model_type": "gemma3", "dtype": "float32", "text_config": {"model_type": "gemma3_text",)"
-        R"( "hidden_size": 64, "num_hidden_layers": 2, "dtype": "float32", "vocab_size": 8,)"
-        R"( "intermediate_size": 16}})");
-    model.hidden = 32;
-    CHECK(refusal(nested, model) ==
-          "hidden_size 64 to 32: the multimodal folder's projector shares it");
 }
 
 TEST_CASE("a shape that transformers refuses is refused with its neighbours") {

@@ -63,6 +63,13 @@ std::vector<Case> read_cases() {
         one.config = ConfigFile::parse(one.config_text, one.name).model();
         if (const Json* changes = entry.find("layers"))
             change_layers(one.config, *changes);
+        if (const Json* saved = entry.find("saved"))
+            for (const Json::Member& name : saved->map())
+                one.saved[name.key] = name.value.string();
+        if (const Json* others = entry.find("others"))
+            for (const Json::Member& other : others->map())
+                for (const Json& size : other.value.list())
+                    one.others[other.key].push_back(size.integer());
         one.ids_BT = ids_of(entry.at("ids"));
         one.logits_BTV = numbers(at::kFloat, one.ids_BT, one.config.vocab);
         one.half_BTV = numbers(at::kBFloat16, one.ids_BT, one.config.vocab);

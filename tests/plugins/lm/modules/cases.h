@@ -2,6 +2,7 @@
 
 #include "plugins/lm/modules/decoder.h"
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,10 @@ struct Case {
     at::Tensor ids_BT;
     at::Tensor logits_BTV;  ///< fp32
     at::Tensor half_BTV;    ///< computed in bf16
+
+    // Of a multimodal model, as transformers saves it.
+    std::map<std::string, std::string> saved;  ///< names in the folder by those of a decoder alone
+    std::map<std::string, std::vector<std::int64_t>> others;  ///< shapes of what is left out
 };
 
 const std::vector<Case>& cases();

@@ -8,6 +8,7 @@
 #include "tests/plugins/lm/modules/cases.h"
 
 #include <c10/core/InferenceMode.h>
+#include <c10/util/accumulate.h>
 #include <doctest/doctest.h>
 
 using namespace stillroom;
@@ -58,6 +59,35 @@ TEST_CASE("a model folder computes its logits, weights mapped or converted") {
     Decoder kept = std::move(same.decoder);
     same.files.reset();  // the weights keep the file open
     CHECK(cosine(logits_of(kept, batch), one.half_BTV) >= 0.9999);
+}
+
+TEST_CASE("of a multimodal folder the decoder is loaded, by whatever names it was saved") {
+    c10::InferenceMode inference;
+    int seen = 0;
+    for (const Case& one : cases()) {
+        if (one.saved.empty())
+            continue;
+        CAPTURE(one.name);
+        TemporaryFolder folder;
+        write_model(folder.path(), one, [&](std::vector<NewTensor>& tensors) {
+            CHECK(tensors.size() == one.saved.size());
+            for (NewTensor& tensor : tensors)
+                tensor.info.name = one.saved.at(tensor.info.name);
+            for (const auto& [name, shape] : one.others)
+                tensors.push_back(
+                    {.info = {.name = name, .dtype = Dtype::bf16, .shape = shape},
+                     .from = {},
+                     .make = [bytes = 2 * c10::multiply_integers(shape)](auto& write) {
+                         write(std::vector<std::byte>(static_cast<std::size_t>(bytes)));
+                     }});
+        });
+        Loaded loaded = load_decoder(folder.path(), at::kCPU, at::kFloat);
+        CHECK(loaded.files->left_out().size() == one.others.size());
+        CHECK(max_gap(logits_of(loaded.decoder, batch_of_rows(one.ids_BT)).view_as(one.logits_BTV),
+                      one.logits_BTV) <= kTolerance);
+        ++seen;
+    }
+    CHECK(seen == 5);
 }
 
 TEST_CASE("a folder without a tensor, or with one of another shape or type, is refused by name") {

@@ -67,6 +67,51 @@ TEST_CASE("a folder with one file is that file") {
           "3: " + folder.path().string() + " holds no tensor 'c'");
 }
 
+/// A file of tensors of one byte each, filled with a, b, ...
+std::string bytes_named(const std::vector<std::string>& names) {
+    std::string header, bytes;
+    for (std::size_t i = 0; i < names.size(); ++i) {
+        header += fmt::format(R"({}"{}":{{"dtype":"U8","shape":[1],"data_offsets":[{},{}]}})",
+                              i ? "," : "",
+                              names[i],
+                              i,
+                              i + 1);
+        bytes += static_cast<char>('a' + i);
+    }
+    return safetensors_text("{" + header + "}", bytes);
+}
+
+TEST_CASE("a decoder among other towers has the names that it has alone") {
+    TemporaryFolder folder;
+    folder.write("model.safetensors",
+                 bytes_named({"language_model.lm_head.weight",
+                              "language_model.model.norm.weight",
+                              "multi_modal_projector.x",
+                              "vision_tower.y",
+                              "mtp.z"}));
+    TensorFolder opened = TensorFolder::open(folder.path());
+    CHECK(opened.is_multimodal());
+    CHECK(opened.left_out() ==
+          std::vector<std::string>{"multi_modal_projector.x", "vision_tower.y"});
+    CHECK(opened.tensors().size() == 3);
+    CHECK(opened.tensor_bytes() == 3);
+    CHECK(text_of(opened.at("lm_head.weight").bytes()) == "a");
+    CHECK(text_of(opened.at("model.norm.weight").bytes()) == "b");
+    TensorFolder moved = std::move(opened);
+    CHECK(text_of(moved.at("model.norm.weight").bytes()) == "b");
+
+    folder.write("model.safetensors",
+                 bytes_named({"lm_head.weight", "model.language_model.norm.weight"}));
+    opened = TensorFolder::open(folder.path());
+    CHECK(text_of(opened.at("lm_head.weight").bytes()) == "a");
+    CHECK(text_of(opened.at("model.norm.weight").bytes()) == "b");
+
+    folder.write("model.safetensors",
+                 bytes_named({"model.norm.weight", "model.language_model.norm.weight"}));
+    CHECK(refusal_of([&] { TensorFolder::open(folder.path()); }).find("under two names") !=
+          std::string::npos);
+}
+
 TEST_CASE("shards are found by their index, and keep their tensors when the folder moves") {
     Sharded model;
     TensorFolder opened = TensorFolder::open(model.folder.path());

@@ -61,15 +61,13 @@ TEST_CASE("where branches are normed twice the same name means another norm") {
     config.family = Family::gemma3;
     config.norm = Norm::rms_plus_one;
     config.four_norms = config.qk_norm = true;
-    config.prefix = "language_model.";
     WeightTable table = weight_table(config);
-    const Weight* after =
-        table.find("language_model.model.layers.0.post_attention_layernorm.weight");
+    const Weight* after = table.find("model.layers.0.post_attention_layernorm.weight");
     REQUIRE(after);
     CHECK(after->gguf == "blk.0.post_attention_norm.weight");
     CHECK(after->gguf_transform == GgufTransform::plus_one);
     CHECK(table.find_gguf("blk.0.ffn_norm.weight")->name ==
-          "language_model.model.layers.0.pre_feedforward_layernorm.weight");
+          "model.layers.0.pre_feedforward_layernorm.weight");
     CHECK(table.find_gguf("blk.0.attn_q_norm.weight")->shape() == Shape{8});
     CHECK(table.find_gguf("blk.0.attn_q.weight")->gguf_transform == GgufTransform::none);
 }
