@@ -1,5 +1,7 @@
 #include "engine/base/text.h"
 
+#include "engine/base/utf8_runs.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -60,7 +62,7 @@ std::size_t ascii_from(const char* text, std::size_t size) {
 
 std::optional<std::size_t> find_invalid_utf8(std::string_view text) {
     auto byte = [&](std::size_t at) { return static_cast<unsigned char>(text.data()[at]); };
-    std::size_t i = 0;
+    std::size_t i = valid_utf8_blocks(text.data(), text.size(), best_utf8_tier());
     while (i < text.size()) {
         unsigned char lead = byte(i);
         if (lead < 0x80) {

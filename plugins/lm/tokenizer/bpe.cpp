@@ -43,19 +43,44 @@ Bpe::Bpe(const Vocabulary& vocabulary, const std::vector<Merge>& merges, BpeSett
     : vocabulary_(vocabulary),
       pairs_(merges),
       settings_(std::move(settings)) {
+    find_bytes();
+    find_neighbours();
+}
+
+Bpe::Bpe(const Vocabulary& vocabulary, CompiledReader& in, BpeSettings settings)
+    : vocabulary_(vocabulary),
+      pairs_(in),
+      settings_(std::move(settings)) {
+    find_bytes();
+    byte_pairs_.see(in.take<std::uint32_t>());
+    neighbours_.read(in);
+    in.require(byte_pairs_.empty() || byte_pairs_.size() == 256 * 256);
+    bool inside = true;
+    for (std::uint32_t rank : byte_pairs_.all())
+        inside &= rank == kNone || rank < pairs_.ranks();
+    in.require(inside);
+}
+
+bool Bpe::write(CompiledWriter& out) const {
+    pairs_.write(out);
+    out.add(byte_pairs_.all());
+    neighbours_.write(out);
+    return true;
+}
+
+void Bpe::find_bytes() {
     for (unsigned b = 0; b < 256; ++b) {
         std::string spelled;
         append_utf8(spelled, spelling_of_byte(static_cast<unsigned char>(b)));
         byte_ids_[b] = vocabulary_.find(spelled);
         fallback_ids_[b] = vocabulary_.find(byte_token(b));
     }
-    find_neighbours();
 }
 
 bool Bpe::read_bytes() {
     bool all = std::find(byte_ids_.begin(), byte_ids_.end(), kNone) == byte_ids_.end();
     bytes_ = all && settings_.prefix.empty() && settings_.suffix.empty();
-    if (bytes_) {
+    if (bytes_ && byte_pairs_.empty()) {
         find_byte_pairs();
         find_byte_neighbours();
     }
@@ -89,16 +114,17 @@ void Bpe::find_byte_neighbours() {
         // ASCII spells ASCII.
         if (std::all_of(text.begin(), text.end(), [](char c) { return (c & 0x80) == 0; }))
             continue;
-        if (std::optional<std::string> spelled = spelled_bytes(text))  // else bytes never make it
-            neighbours_.add_bytes(*spelled);
+        if (spelled_bytes(text, bytes))  // else bytes never make it
+            neighbours_.add_bytes(bytes);
     }
 }
 
 void Bpe::find_byte_pairs() {
-    byte_pairs_.resize(256 * 256);
-    for (std::size_t left = 0; left < 256; ++left)
-        for (std::size_t right = 0; right < 256; ++right)
-            byte_pairs_[left << 8 | right] = pairs_.find(byte_ids_[left], byte_ids_[right]);
+    byte_pairs_.change([&](auto& ranks) {
+        for (std::uint32_t left : byte_ids_)
+            for (std::uint32_t right : byte_ids_)
+                ranks.push_back(pairs_.find(left, right));
+    });
 }
 
 bool Bpe::whole(std::string_view word, std::uint32_t& id) const {

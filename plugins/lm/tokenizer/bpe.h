@@ -28,6 +28,8 @@ class Bpe final : public Model {
 public:
     /// Keeps a reference to the vocabulary.
     Bpe(const Vocabulary& vocabulary, const std::vector<Merge>& merges, BpeSettings settings);
+    Bpe(const Vocabulary& vocabulary, CompiledReader& in, BpeSettings settings);
+    bool write(CompiledWriter& out) const override;
 
     /// Reads words as plain bytes instead of spelled ones from now on; false (and no change) where
     /// the vocabulary lacks a byte or a setting looks at characters.
@@ -50,6 +52,7 @@ private:
     void merge(std::vector<Symbol>& symbols) const;
     std::size_t merge_short(Symbol* symbols, std::size_t n) const;
     std::size_t merge_ranked(Symbol* symbols, std::uint32_t* ranks, std::size_t n) const;
+    void find_bytes();
     void find_neighbours();
     void find_byte_neighbours();
     void find_byte_pairs();
@@ -86,7 +89,7 @@ private:
     bool bytes_ = false;
     std::array<std::uint32_t, 256> byte_ids_{};      // of spelled bytes
     std::array<std::uint32_t, 256> fallback_ids_{};  // of <0x00> to <0xFF>
-    std::vector<std::uint32_t> byte_pairs_;          // ranks by first byte << 8 | second
+    Table<std::uint32_t> byte_pairs_;                // ranks by first byte << 8 | second
     Neighbours neighbours_;                          // empty: words are not divided
 };
 

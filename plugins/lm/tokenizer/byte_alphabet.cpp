@@ -47,16 +47,26 @@ std::string spell_bytes(std::string_view bytes) {
     return out;
 }
 
-std::optional<std::string> spelled_bytes(std::string_view text) {
-    std::string out;
-    for (std::size_t at = 0; at < text.size();) {
-        int length = 0;
-        int byte = byte_of_spelling(code_point(text.data() + at, length));
+bool spelled_bytes(std::string_view text, std::string& out) {
+    const Alphabet& known = alphabet();
+    out.resize(text.size());
+    std::size_t size = 0;
+    int length = 0;
+    for (std::size_t at = 0; at < text.size(); at += static_cast<std::size_t>(length)) {
+        char32_t c = code_point(text.data() + at, length);
+        int byte = c < known.of_spelling.size() ? known.of_spelling[c] : -1;
         if (byte < 0)
-            return std::nullopt;
-        out += static_cast<char>(byte);
-        at += static_cast<std::size_t>(length);
+            return false;
+        out[size++] = static_cast<char>(byte);
     }
+    out.resize(size);
+    return true;
+}
+
+std::optional<std::string> spelled_bytes(std::string_view text) {
+    std::optional<std::string> out(std::in_place);
+    if (!spelled_bytes(text, *out))
+        out.reset();
     return out;
 }
 

@@ -14,5 +14,7 @@ int byte_of_spelling(char32_t c);  ///< -1: not in the alphabet
 std::string spell_bytes(std::string_view bytes);
 /// Nothing: a character outside the alphabet.
 std::optional<std::string> spelled_bytes(std::string_view text);
+/// The same for many, into one place; false is nothing.
+bool spelled_bytes(std::string_view text, std::string& out);
 
 }  // namespace stillroom::lm

@@ -1,6 +1,7 @@
 #include "engine/base/error.h"
 #include "engine/base/files.h"
 #include "engine/base/json_value.h"
+#include "plugins/lm/tokenizer/tokenizer_cache.h"
 #include "plugins/lm/tokenizer/tokenizer_parts.h"
 
 #include <fmt/format.h>
@@ -14,7 +15,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kMostTokenizer = std::size_t{512} << 20;
 constexpr std::size_t kMostConfig = std::size_t{16} << 20;
 
 std::string read_text(const fs::path& path, std::size_t limit) {
@@ -78,9 +78,14 @@ void read_specials(TokenizerParts& parts, const fs::path& folder) {
 
 /// By its content, whatever its name: JSON, lines of ranks, or a SentencePiece model.
 std::shared_ptr<TokenizerParts> read_any(const fs::path& file) {
-    std::string text = read_text(file, kMostTokenizer);
+    bool tekken = file.filename() == "tekken.json";
+    if (!tekken && file.extension() == ".json")
+        if (std::shared_ptr<TokenizerParts> parts =
+                read_by_cache(file, cache_folder() / "tokenizers"))
+            return parts;
+    std::string text = read_text(file, kMostTokenizerBytes);
     std::string name = file.string();
-    if (file.filename() == "tekken.json")
+    if (tekken)
         return read_tekken(text, name);
     if (text.starts_with('{'))
         return read_tokenizer_json(text, name);

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <bit>
 #include <charconv>
 #include <cstring>
 
@@ -20,12 +21,22 @@ bool in_word(char c) {
     return in_number(c) || (c >= 'a' && c <= 'z');
 }
 
-/// Eight bytes at once: does one of them end the plain part of a string?
-bool ends_plain(std::uint64_t word) {
-    constexpr std::uint64_t kOnes = 0x0101010101010101, kHighs = 0x8080808080808080;
-    auto has_zero = [&](std::uint64_t v) { return (v - kOnes) & ~v & kHighs; };
+constexpr std::uint64_t kOnes = 0x0101010101010101, kHighs = 0x8080808080808080;
+
+/// Bytes of eight, from the first on, of which none ends the plain part of a string.
+std::size_t plain_bytes(std::uint64_t word) {
+    auto zeros = [](std::uint64_t v) { return (v - kOnes) & ~v & kHighs; };
     std::uint64_t below_32 = (word - kOnes * 32) & ~word & kHighs;
-    return (has_zero(word ^ kOnes * '"') | has_zero(word ^ kOnes * '\\') | below_32) != 0;
+    std::uint64_t ends = zeros(word ^ kOnes * '"') | zeros(word ^ kOnes * '\\') | below_32;
+    return static_cast<std::size_t>(std::countr_zero(ends)) / 8;  // exact for the first
+}
+
+std::uint64_t eight_bytes(const char* text) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, text, sizeof word);
+    if constexpr (std::endian::native == std::endian::big)
+        word = __builtin_bswap64(word);
+    return word;
 }
 
 }  // namespace
@@ -39,10 +50,21 @@ Error JsonCursor::error(std::size_t at, std::string why) const {
     return std::move(Error(where, std::move(why)).exit_code(kExitBadInput));
 }
 
-void JsonCursor::blanks() {
+/// Of files that are laid out for reading a third are blanks, most of them in rows.
+void JsonCursor::more_blanks() {
+    const char* text = text_.data();
     while (at_ < text_.size() &&
-           (text_[at_] == ' ' || text_[at_] == '\n' || text_[at_] == '\t' || text_[at_] == '\r'))
+           (text[at_] == ' ' || text[at_] == '\n' || text[at_] == '\t' || text[at_] == '\r')) {
         ++at_;
+        while (text_.size() - at_ >= 8) {
+            std::uint64_t others = eight_bytes(text + at_) ^ kOnes * ' ';
+            if (others != 0) {
+                at_ += static_cast<std::size_t>(std::countr_zero(others)) / 8;
+                break;
+            }
+            at_ += 8;
+        }
+    }
 }
 
 char JsonCursor::peek() {
@@ -125,15 +147,18 @@ std::string_view JsonCursor::string() {
     if (peek() != '"')
         throw error("this should be text");
     std::size_t begin = ++at_;
+    const char* text = text_.data();
+    for (std::size_t plain = 8; plain == 8 && text_.size() - at_ >= 8;)
+        at_ += plain = plain_bytes(eight_bytes(text + at_));
+    if (at_ < text_.size() && text[at_] == '"')
+        return {text + begin, at_++ - begin};
+    return escaped_string(begin);
+}
+
+/// What begins at `begin`, plain up to here.
+std::string_view JsonCursor::escaped_string(std::size_t begin) {
     bool plain = true;
     for (;;) {
-        while (text_.size() - at_ >= 8) {
-            std::uint64_t word = 0;
-            std::memcpy(&word, text_.data() + at_, 8);
-            if (ends_plain(word))
-                break;
-            at_ += 8;
-        }
         while (at_ < text_.size() && text_[at_] != '"' && text_[at_] != '\\' &&
                static_cast<unsigned char>(text_[at_]) >= 32)
             ++at_;

@@ -24,9 +24,11 @@ public:
     template <class OnMember>
     void object(OnMember on_member) {
         open('{');
-        std::string key;
+        std::string kept;
         for (bool first = true; !closes('}', first); first = false) {
-            key.assign(string());
+            std::string_view key = string();
+            if (is_decoded(key))
+                key = kept.assign(key);
             expect(':');
             on_member(key);
         }
@@ -38,7 +40,7 @@ public:
             on_item();
     }
 
-    std::string_view string();  ///< valid until the next one is read
+    std::string_view string();  ///< valid until the next one is read, where it is_decoded()
     std::int64_t integer();
     double number();
     std::string_view raw();  ///< the text of the next value, skipped
@@ -46,15 +48,22 @@ public:
     void end();              ///< nothing but blanks may follow
 
     std::size_t at() const { return at_; }
+    /// This string() held escapes; one without them is a part of the text itself.
+    bool is_decoded(std::string_view text) const { return text.data() == decoded_.data(); }
     Error error(std::string why) const { return error(at_, std::move(why)); }
     Error error(std::size_t at, std::string why) const;
 
 private:
-    void blanks();
+    void blanks() {
+        if (at_ < text_.size() && text_.data()[at_] <= ' ')
+            more_blanks();
+    }
+    void more_blanks();
     void open(char bracket);
     bool closes(char bracket, bool first);
     void expect(char c);
     void escaped();
+    std::string_view escaped_string(std::size_t begin);
     unsigned hex();
 
     std::string_view text_;

@@ -24,6 +24,9 @@ class Model {
 public:
     virtual ~Model();
 
+    /// What another of its kind can be made of again; false: nothing.
+    virtual bool write(CompiledWriter&) const { return false; }
+
     /// Appends the tokens of a word, which is not empty.
     virtual void encode(std::string_view word, std::vector<Token>& out) const = 0;
 

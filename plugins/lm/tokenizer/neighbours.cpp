@@ -49,13 +49,29 @@ int Neighbours::lead_of(char byte) {
 
 void Neighbours::expect(std::size_t characters) {
     std::size_t bits = std::bit_ceil(std::clamp<std::size_t>(characters * 8, 1 << 16, 1 << 22));
-    bits_.assign(bits / 64, 0);
+    bits_.change([&](auto& own) { own.assign(bits / 64, 0); });
     shift_ = 64 - std::countr_zero(bits);
 }
 
 void Neighbours::join(std::uint32_t left, std::uint32_t right) {
     std::uint64_t bit = place_of(left, right);
-    bits_[bit >> 6] |= std::uint64_t{1} << (bit & 63);
+    bits_.change([&](auto& own) { own[bit >> 6] |= std::uint64_t{1} << (bit & 63); });
+}
+
+void Neighbours::write(CompiledWriter& out) const {
+    out.add(bits_.all());
+    out.add(std::span<const std::uint64_t>(parts_));
+}
+
+void Neighbours::read(CompiledReader& in) {
+    bits_.see(in.take<std::uint64_t>());
+    std::span<const std::uint64_t> parts = in.take<std::uint64_t>();
+    in.require(parts.size() == parts_.size() &&
+               (bits_.empty() || std::has_single_bit(bits_.size())));
+    if (in.fails())
+        return;
+    std::copy(parts.begin(), parts.end(), parts_.begin());
+    shift_ = 64 - std::countr_zero(bits_.size() * 64);
 }
 
 void Neighbours::add(std::string_view text) {

@@ -1,5 +1,8 @@
 #pragma once
 
+#include "plugins/lm/tokenizer/compiled.h"
+#include "plugins/lm/tokenizer/table.h"
+
 #include <array>
 #include <cstdint>
 #include <string_view>
@@ -13,7 +16,8 @@ namespace stillroom::lm {
 class Neighbours {
 public:
     bool empty() const { return bits_.empty(); }
-    void clear() { bits_.clear(); }
+    void write(CompiledWriter& out) const;
+    void read(CompiledReader& in);
 
     /// Before the first token: about how many characters they have in all.
     void expect(std::size_t characters);
@@ -44,7 +48,7 @@ private:
     }
     void join(std::uint32_t left, std::uint32_t right);
 
-    std::vector<std::uint64_t> bits_;
+    Table<std::uint64_t> bits_;
     /// Tokens that hold neither character whole: by the left one's last byte, a bit for each first
     /// byte of the right one.
     std::array<std::uint64_t, 64> parts_{};

@@ -1,5 +1,8 @@
 #pragma once
 
+#include "plugins/lm/tokenizer/compiled.h"
+#include "plugins/lm/tokenizer/table.h"
+
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -24,6 +27,8 @@ public:
     static constexpr int kRankBits = 22;  ///< of a rank
 
     explicit PairRanks(const std::vector<Merge>& merges);
+    explicit PairRanks(CompiledReader& in);
+    void write(CompiledWriter& out) const;
 
     /// kNone: they do not merge.
     std::uint32_t find(std::uint32_t left, std::uint32_t right) const {
@@ -42,18 +47,21 @@ public:
     std::uint32_t made(std::uint32_t rank) const { return made_.data()[rank]; }
     std::size_t ranks() const { return made_.size(); }  ///< the largest + 1
     /// By rank; kNone where no merge has it.
-    const std::vector<std::uint32_t>& all_made() const { return made_; }
+    std::span<const std::uint32_t> all_made() const { return made_.all(); }
 
 private:
     static constexpr std::uint64_t kEmpty = ~std::uint64_t{0};
 
+    static std::uint64_t pair_of(const Merge& merge) {
+        return static_cast<std::uint64_t>(merge.left) << kIdBits | merge.right;
+    }
     std::size_t place_of(std::uint64_t pair) const {
         std::uint64_t hash = pair * seed_;
         return (hash ^ hash >> 32) & mask_;
     }
 
-    std::vector<std::uint64_t> entries_;  // left, right, rank
-    std::vector<std::uint32_t> made_;
+    Table<std::uint64_t> entries_;  // left, right, rank
+    Table<std::uint32_t> made_;
     std::size_t mask_ = 0;
     std::uint64_t seed_ = 0;
 };

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <deque>
 #include <map>
 
 // A tokenizer.json is megabytes of vocabulary and a few lines of everything else. One pass notes
@@ -24,23 +25,34 @@ using Members = std::map<std::string, std::string_view, std::less<>>;
 
 class Reader {
 public:
-    Reader(std::string_view text, const std::string& file)
+    /// `tables`: of which vocabulary and model are read.
+    Reader(std::string_view text, const std::string& file, CompiledReader* tables = nullptr)
         : text_(text),
+          tables_(tables),
           parts_(std::make_shared<TokenizerParts>()) {
         parts_->file = file;
         reader_ = {file, &parts_->notices};
     }
 
-    std::shared_ptr<TokenizerParts> read() {
+    /// Null: the tables are not as they should be.
+    std::shared_ptr<TokenizerParts> read(std::string* rest = nullptr) {
         if (std::optional<std::size_t> bad = find_invalid_utf8(text_))
             throw JsonCursor(text_, parts_->file).error(*bad, "this is no UTF-8");
         Members top, model;
         JsonCursor in = cursor(text_);
-        members(in, top, &model);
+        members(in, top, model);
         in.end();
         if (!top.contains("model"))
             reader_.refuse("no 'model': this is no tokenizer");
+        if (rest)
+            *rest = rest_of(top, model);
+        if (tables_)
+            parts_->vocabulary.read(*tables_);
+        if (tables_ && tables_->fails())
+            return nullptr;
         read_model(model);
+        if (tables_ && tables_->fails())
+            return nullptr;
         read_added(tree(top, "added_tokens"));
         parts_->normalizer = Normalizer::read(tree(top, "normalizer"), reader_);
         parts_->pre_tokenizer = PreTokenizer::read(tree(top, "pre_tokenizer"), reader_);
@@ -63,18 +75,53 @@ private:
         return JsonCursor(text_.substr(0, begin + part.size()), parts_->file, begin);
     }
 
-    /// The members of the map that follows, those of its 'model' by themselves.
-    static void members(JsonCursor& in, Members& out, Members* model) {
-        in.object([&](const std::string& key) {
-            if (out.contains(key))
-                throw in.error(fmt::format("the key '{}' stands here twice", key));
-            if (model && key == "model") {
-                out.emplace(key, std::string_view());
-                members(in, *model, nullptr);
-            } else {
-                out.emplace(key, in.raw());
-            }
+    static void one_of(Members& out, const JsonCursor& in, std::string_view key) {
+        if (out.contains(key))
+            throw in.error(fmt::format("the key '{}' stands here twice", key));
+    }
+
+    void members(JsonCursor& in, Members& out, Members& model) {
+        in.object([&](std::string_view key) {
+            one_of(out, in, key);
+            std::string name(key);
+            if (key == "model")
+                in.object([&](std::string_view inner) { model_member(in, inner, model); });
+            out.emplace(name, key == "model" ? std::string_view() : in.raw());
         });
+    }
+
+    /// The two long ones are read where they stand, if what they need stood before them.
+    void model_member(JsonCursor& in, std::string_view key, Members& out) {
+        one_of(out, in, key);
+        std::string name(key);
+        std::size_t begin = in.at();
+        auto prefix = out.find("continuing_subword_prefix");
+        if (key == "vocab" && in.peek() == '{' && !tables_) {
+            read_vocabulary(in);
+        } else if (key == "merges" && vocabulary_is_read_ && prefix != out.end()) {
+            Json text = tree(out, prefix->first);
+            merges_ = read_merges(in, text.is_null() ? 0 : text.string().size());
+            merges_are_read_ = true;
+        } else {
+            out.emplace(name, in.raw());
+            return;
+        }
+        out.emplace(name, text_.substr(begin, in.at() - begin));
+    }
+
+    static std::string rest_of(const Members& top, const Members& model) {
+        std::string out = R"({"model": {"vocab": {}, "merges": [])";
+        for (const auto& [key, value] : model)
+            if (key == "type" || key == "unk_token" || key == "continuing_subword_prefix" ||
+                key == "end_of_word_suffix" || key == "fuse_unk" || key == "byte_fallback" ||
+                key == "ignore_merges" || key == "dropout")
+                out += fmt::format(R"(, "{}": {})", key, value);
+        out += '}';
+        for (const auto& [key, value] : top)
+            if (key == "added_tokens" || key == "normalizer" || key == "pre_tokenizer" ||
+                key == "post_processor" || key == "decoder" || key == "truncation")
+                out += fmt::format(R"(, "{}": {})", key, value);
+        return out + '}';
     }
 
     Json tree(const Members& from, std::string_view key) const {
@@ -122,11 +169,17 @@ private:
         return found->second;
     }
 
+    void read_vocabulary_of(const Members& model) {
+        JsonCursor in = cursor(part(model, "vocab"));
+        if (!vocabulary_is_read_ && !tables_)
+            read_vocabulary(in);
+    }
+
     /// {"text": id, ...}
-    void read_vocabulary(std::string_view text) {
+    void read_vocabulary(JsonCursor& in) {
         Vocabulary& vocabulary = parts_->vocabulary;
-        vocabulary.reserve(text.size() / 24, text.size() / 2);
-        JsonCursor in = cursor(text);
+        vocabulary.reserve(text_.size() / 72, text_.size() / 8);
+        vocabulary_is_read_ = true;
         in.object([&](std::string_view token) {
             std::int64_t id = in.integer();
             if (id < 0 || static_cast<std::uint64_t>(id) >= kMostTokens)
@@ -162,70 +215,87 @@ private:
             : vocabulary_(vocabulary),
               prefix_(prefix) {}
 
-        bool full() const { return ends_.size() == 3 * kAtOnce; }
+        bool full() const { return count_ == kAtOnce; }
+        /// The texts stay where they are until look_up().
         void add(std::string_view left, std::string_view right) {
-            text_ += left;
-            ends_.push_back(text_.size());
-            text_ += right;
-            ends_.push_back(text_.size());
-            text_ += left;
-            text_ += right.substr(std::min(prefix_, right.size()));
-            ends_.push_back(text_.size());
+            parts_[2 * count_] = left;
+            parts_[2 * count_ + 1] = right;
+            ++count_;
         }
+        /// A text that will not stay.
+        std::string_view keep(std::string_view text) { return kept_.emplace_back(text); }
 
         void look_up(const JsonCursor& in, std::vector<Merge>& out) {
-            std::string_view texts[3 * kAtOnce];
-            std::uint32_t ids[3 * kAtOnce];
-            std::size_t begin = 0;
-            for (std::size_t i = 0; i < ends_.size(); begin = ends_[i++])
-                texts[i] = std::string_view(text_).substr(begin, ends_[i] - begin);
-            vocabulary_.find_all({texts, ends_.size()}, ids);
-            for (std::size_t i = 0; i < ends_.size(); i += 3) {
+            std::uint32_t ids[2 * kAtOnce];
+            vocabulary_.find_all({parts_, 2 * count_}, ids);
+            for (std::size_t i = 0; i < 2 * count_; i += 2) {
                 auto rank = static_cast<std::uint32_t>(out.size());
-                for (std::size_t k = i; k < i + 3; ++k)
-                    if (ids[k] == Vocabulary::kNone)
+                auto need = [&](std::uint32_t id, std::string_view text) {
+                    if (id == Vocabulary::kNone)
                         throw in.error(
                             fmt::format("merge {} needs the token '{}', which the vocabulary lacks",
                                         rank,
-                                        texts[k]));
-                out.push_back({ids[i], ids[i + 1], ids[i + 2], rank});
+                                        text));
+                };
+                need(ids[i], parts_[i]);
+                need(ids[i + 1], parts_[i + 1]);
+                std::string_view right = parts_[i + 1];
+                right.remove_prefix(std::min(prefix_, right.size()));
+                made_ = made_by(parts_[i], right);
+                need(made_, joined_);
+                out.push_back({ids[i], ids[i + 1], made_, rank});
             }
-            text_.clear();
-            ends_.clear();
+            kept_.clear();
+            count_ = 0;
         }
 
     private:
         static constexpr std::size_t kAtOnce = 32;
 
+        /// Most files make token after token in the order of their ids, some of them several times.
+        std::uint32_t made_by(std::string_view left, std::string_view right) {
+            for (std::uint32_t id : {made_ + 1, made_})
+                if (vocabulary_.is_joined(id, left, right))
+                    return id;
+            joined_ = left;
+            joined_ += right;
+            return vocabulary_.find(joined_);
+        }
+
         const Vocabulary& vocabulary_;
         std::size_t prefix_;
-        std::string text_;
-        std::vector<std::size_t> ends_;
+        std::string_view parts_[2 * kAtOnce];
+        std::size_t count_ = 0;
+        std::deque<std::string> kept_;
+        std::uint32_t made_ = 0;
+        std::string joined_;
     };
 
     /// ["a b", ...] or [["a", "b"], ...]
-    std::vector<Merge> read_merges(std::string_view text, std::size_t prefix) const {
+    std::vector<Merge> read_merges(JsonCursor& in, std::size_t prefix) const {
         std::vector<Merge> out;
-        out.reserve(std::min(text.size() / 6, kMostTokens));
-        JsonCursor in = cursor(text);
+        out.reserve(parts_->vocabulary.count());
         MergeBatch batch(parts_->vocabulary, prefix);
-        std::string left;
+        auto text = [&] {
+            std::string_view part = in.string();
+            return in.is_decoded(part) ? batch.keep(part) : part;
+        };
         std::size_t rank = 0;
         in.array([&] {
             if (in.peek() == '[') {
-                int count = 0;
+                std::string_view parts[2];
+                std::size_t count = 0;
                 in.array([&] {
-                    std::string_view part = in.string();
-                    if (count == 0)
-                        left = part;
-                    else if (count == 1)
-                        batch.add(left, part);
+                    std::string_view part = text();
+                    if (count < 2)
+                        parts[count] = part;
                     ++count;
                 });
                 if (count != 2)
                     throw in.error(fmt::format("merge {} has {} parts, not 2", rank, count));
+                batch.add(parts[0], parts[1]);
             } else {
-                std::string_view line = in.string();
+                std::string_view line = text();
                 if (line.starts_with("#version"))
                     return;
                 std::size_t blank = line.find(' ');
@@ -245,7 +315,7 @@ private:
     }
 
     void read_bpe(const Members& model) {
-        read_vocabulary(part(model, "vocab"));
+        read_vocabulary_of(model);
         Members small;
         for (const auto& [key, value] : model)
             if (key != "vocab" && key != "merges")
@@ -274,8 +344,14 @@ private:
                 reader_.refuse(fmt::format("the unk_token '{}' is not in the vocabulary", unknown));
             settings.unknown = id;
         }
-        std::vector<Merge> merges = read_merges(part(model, "merges"), settings.prefix.size());
-        auto bpe = std::make_unique<Bpe>(parts_->vocabulary, merges, std::move(settings));
+        JsonCursor merges = cursor(part(model, "merges"));
+        if (!merges_are_read_ && !tables_)
+            merges_ = read_merges(merges, settings.prefix.size());
+        std::unique_ptr<Bpe> bpe;
+        if (tables_)
+            bpe = std::make_unique<Bpe>(parts_->vocabulary, *tables_, std::move(settings));
+        else
+            bpe = std::make_unique<Bpe>(parts_->vocabulary, merges_, std::move(settings));
         bpe_ = bpe.get();
         parts_->model = std::move(bpe);
     }
@@ -322,7 +398,7 @@ private:
     }
 
     void read_word_piece(const Members& model) {
-        read_vocabulary(part(model, "vocab"));
+        read_vocabulary_of(model);
         std::string unknown = tree(model, "unk_token").string();
         std::uint32_t id = parts_->vocabulary.find(unknown);
         if (id == Vocabulary::kNone)
@@ -375,16 +451,35 @@ private:
     }
 
     std::string_view text_;
+    CompiledReader* tables_;
     std::shared_ptr<TokenizerParts> parts_;
     ComponentReader reader_;
+    bool vocabulary_is_read_ = false;
+    bool merges_are_read_ = false;
+    std::vector<Merge> merges_;
     Bpe* bpe_ = nullptr;
 };
 
 }  // namespace
 
 std::shared_ptr<TokenizerParts> read_tokenizer_json(std::string_view text,
-                                                    const std::string& file) {
-    return Reader(text, file).read();
+                                                    const std::string& file,
+                                                    std::string* rest) {
+    return Reader(text, file).read(rest);
+}
+
+std::shared_ptr<TokenizerParts> read_compiled_tokenizer(CompiledReader& in,
+                                                        const std::string& file) {
+    std::span<const char> rest = in.take<char>();
+    try {
+        std::shared_ptr<TokenizerParts> parts =
+            Reader({rest.data(), rest.size()}, file, &in).read();
+        if (parts)
+            parts->memory = in.memory();
+        return parts;
+    } catch (const Error&) {
+        return nullptr;
+    }
 }
 
 }  // namespace stillroom::lm

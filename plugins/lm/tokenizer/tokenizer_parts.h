@@ -1,6 +1,7 @@
 #pragma once
 
 #include "plugins/lm/tokenizer/added_tokens.h"
+#include "plugins/lm/tokenizer/compiled.h"
 #include "plugins/lm/tokenizer/decoder.h"
 #include "plugins/lm/tokenizer/model.h"
 #include "plugins/lm/tokenizer/normalizer.h"
@@ -16,8 +17,11 @@
 
 namespace stillroom::lm {
 
+inline constexpr std::size_t kMostTokenizerBytes = std::size_t{512} << 20;
+
 /// A tokenizer as data: what each kind of file is read into.
 struct TokenizerParts {
+    std::shared_ptr<const void> memory;  ///< in which others lie
     std::string file;
     Vocabulary vocabulary;  ///< the model's; it stays where it is
     std::vector<AddedToken> added;
@@ -59,6 +63,12 @@ bool looks_like_ranks(std::string_view text);
 std::shared_ptr<TokenizerParts> read_sentencepiece(std::string_view bytes, const std::string& name);
 
 /// A tokenizer.json. `file` stands in messages.
-std::shared_ptr<TokenizerParts> read_tokenizer_json(std::string_view text, const std::string& file);
+/// `rest`, if asked for, becomes the same less what the vocabulary and the model can write.
+std::shared_ptr<TokenizerParts> read_tokenizer_json(std::string_view text,
+                                                    const std::string& file,
+                                                    std::string* rest = nullptr);
+/// That rest, and then what those have written. Null: it is not as it should be.
+std::shared_ptr<TokenizerParts> read_compiled_tokenizer(CompiledReader& in,
+                                                        const std::string& file);
 
 }  // namespace stillroom::lm
