@@ -40,6 +40,12 @@ bool from_cache(const std::shared_ptr<TokenizerParts>& parts) {
     return parts->memory != nullptr;
 }
 
+/// A new file: what is written over an old one goes to the disk at once.
+void put(const fs::path& path, std::string_view bytes) {
+    fs::remove(path);
+    std::ofstream(path, std::ios::binary) << bytes;
+}
+
 /// Compares with what the library made of the same texts.
 void check_cases(const Tokenizer& tokenizer, const std::string& name) {
     Json cases = Json::parse(
@@ -122,14 +128,14 @@ TEST_CASE("a cut or changed cache file is read as none") {
     fs::path words = only(cache, ".words");
     std::string sound = read_file(words, std::size_t{1} << 24);
     std::mt19937 random(1);
-    for (int round = 0; round < 200; ++round) {
+    for (int round = 0; round < 40; ++round) {
         std::string bad = sound;
         if (round % 4 == 0)
             bad.resize(random() % bad.size());
         else
             bad[round % 4 == 1 ? random() % 256 : random() % bad.size()] ^=
                 static_cast<char>(1 + random() % 255);
-        std::ofstream(words, std::ios::binary | std::ios::trunc) << bad;
+        put(words, bad);
         std::shared_ptr<TokenizerParts> parts = read_by_cache(file, cache);
         REQUIRE(parts);
         REQUIRE_FALSE(from_cache(parts));
@@ -155,7 +161,7 @@ TEST_CASE("a hostile cache file with a sound checksum reaches nothing outside it
     CHECK(arrays.size() == 11);
     std::mt19937 random(2);
     int believed = 0;
-    for (int round = 0; round < 2000; ++round) {
+    for (int round = 0; round < 500; ++round) {
         std::vector<std::string> bad = arrays;
         std::string& one = bad[static_cast<std::size_t>(round) % bad.size()];
         switch (random() % 4) {
@@ -177,7 +183,7 @@ TEST_CASE("a hostile cache file with a sound checksum reaches nothing outside it
         for (const std::string& array : bad)
             out.add(std::span<const char>(array));
         std::string bytes = std::move(out).finish(digest);
-        std::ofstream(words, std::ios::binary | std::ios::trunc) << bytes;
+        put(words, bytes);
         in = CompiledReader::open(words, digest);
         REQUIRE(in);
         std::shared_ptr<TokenizerParts> parts = read_compiled_tokenizer(*in, "hostile");
@@ -192,5 +198,5 @@ TEST_CASE("a hostile cache file with a sound checksum reaches nothing outside it
                 tokenizer.token_of(id)->size();
     }
     CHECK(believed > 10);
-    CHECK(believed < 1500);
+    CHECK(believed < 400);
 }
