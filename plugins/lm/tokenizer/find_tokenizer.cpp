@@ -107,8 +107,10 @@ Tokenizer Tokenizer::read(const fs::path& path) {
                 break;
         }
         if (!fs::exists(file))
-            throw Error({path.string()},
-                        "this folder has no tokenizer.json, tekken.json or tokenizer.model")
+            throw Error({},
+                        fmt::format("{} has no tokenizer.json, tekken.json or tokenizer.model",
+                                    path.string()))
+                .hint("copy these files there from the model that this one was made of")
                 .exit_code(kExitBadInput);
     }
     std::shared_ptr<TokenizerParts> parts = read_any(file);
