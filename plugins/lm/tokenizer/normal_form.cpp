@@ -4,9 +4,14 @@
 #include "plugins/lm/tokenizer/unicode_tables.h"
 
 #include <algorithm>
-#include <cstring>
+#include <array>
+#include <bit>
 #include <span>
 #include <unordered_map>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 namespace stillroom::lm {
 namespace {
@@ -18,7 +23,12 @@ constexpr char32_t kVowels = 21, kTrailings = 28, kSyllables = 11172;
 constexpr std::uint8_t kOfForm[] = {1, 2, 4, 8};
 constexpr std::uint8_t kHasClass = 16;
 
+/// Which first bytes begin a character that a form may change: by the lower half of the byte, a bit
+/// for each upper half from C on.
+using LoudLeads = std::array<std::uint8_t, 16>;
+
 struct Data {
+    std::array<LoudLeads, 4> loud{};
     std::vector<std::uint8_t> pages;  // of 256 code points
     std::vector<std::uint8_t> flags;
     std::unordered_map<char32_t, std::uint8_t> classes;
@@ -79,6 +89,14 @@ Data make_data() {
         flat[c] |= 1 | 4;
     for (char32_t c = kTrailing + 1; c < kTrailing + kTrailings; ++c)
         flat[c] |= 1 | 4;
+    for (char32_t c = 0x80; c < flat.size(); ++c) {
+        unsigned lead = c < 0x800     ? 0xC0 | static_cast<unsigned>(c >> 6)
+                        : c < 0x10000 ? 0xE0 | static_cast<unsigned>(c >> 12)
+                                      : 0xF0 | static_cast<unsigned>(c >> 18);
+        for (std::size_t form = 0; form < out.loud.size(); ++form)
+            if (flat[c] & kOfForm[form])
+                out.loud[form][lead & 15] |= static_cast<std::uint8_t>(1 << (lead >> 4 & 3));
+    }
     std::unordered_map<std::string, std::uint8_t> known;
     for (std::size_t page = 0; page < flat.size(); page += 256) {
         auto begin = flat.begin() + static_cast<std::ptrdiff_t>(page);
@@ -176,52 +194,85 @@ void compose(const Data& table, std::vector<Char>& text) {
     text.resize(out);
 }
 
-/// The first character from `at` on whose first byte is not below `quiet`.
-std::size_t skip_quiet(std::string_view text, std::size_t at, unsigned char quiet) {
-    constexpr std::uint64_t kHighs = 0x8080808080808080;
+bool is_loud(const LoudLeads& loud, char c) {
+    auto byte = static_cast<unsigned char>(c);
+    return byte >= 0xC0 && (loud[byte & 15] >> (byte >> 4 & 3) & 1);
+}
+
+/// The first byte from `at` on that begins a character which this may concern.
+std::size_t find_loud_plainly(std::string_view text, std::size_t at, const LoudLeads& loud) {
+    while (at < text.size() && !is_loud(loud, text.data()[at]))
+        ++at;
+    return at;
+}
+
+#if defined(__x86_64__)
+__attribute__((target("avx2"))) std::size_t find_loud_avx2(std::string_view text,
+                                                           std::size_t at,
+                                                           const LoudLeads& loud) {
+    __m256i by_low =
+        _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(loud.data())));
+    // Bytes below 0xC0 have no bit.
+    __m256i by_high =
+        _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 4, 8));
+    __m256i nibble = _mm256_set1_epi8(15);
+    for (; text.size() - at >= 32; at += 32) {
+        __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(text.data() + at));
+        __m256i low = _mm256_shuffle_epi8(by_low, _mm256_and_si256(bytes, nibble));
+        __m256i high =
+            _mm256_shuffle_epi8(by_high, _mm256_and_si256(_mm256_srli_epi16(bytes, 4), nibble));
+        __m256i quiet = _mm256_cmpeq_epi8(_mm256_and_si256(low, high), _mm256_setzero_si256());
+        auto found = ~static_cast<std::uint32_t>(_mm256_movemask_epi8(quiet));
+        if (found != 0)
+            return at + static_cast<std::size_t>(std::countr_zero(found));
+    }
+    return find_loud_plainly(text, at, loud);
+}
+#endif
+
+std::size_t find_loud(std::string_view text, std::size_t at, const LoudLeads& loud) {
+#if defined(__x86_64__)
+    static const bool avx2 = __builtin_cpu_supports("avx2");
+    if (avx2)
+        return find_loud_avx2(text, at, loud);
+#endif
+    return find_loud_plainly(text, at, loud);
+}
+
+/// The first character from `at` on that the form may change.
+std::size_t find_flagged(const Data& table, std::string_view text, std::size_t at, int form) {
+    std::uint8_t flag = kOfForm[form];
     for (;;) {
-        std::uint64_t word = 0;
-        while (text.size() - at >= 8) {
-            std::memcpy(&word, text.data() + at, 8);
-            if (word & kHighs)
-                break;
-            at += 8;
+        at = find_loud(text, at, table.loud[form]);
+        // Often more of them follow.
+        while (at < text.size() && is_loud(table.loud[form], text.data()[at])) {
+            int length = 0;
+            if (table.flags_of(code_point(text.data() + at, length)) & flag)
+                return at;
+            at += static_cast<std::size_t>(length);
         }
-        while (at < text.size() && static_cast<unsigned char>(text.data()[at]) < 0x80)
-            ++at;
-        if (at == text.size() || static_cast<unsigned char>(text.data()[at]) >= quiet)
+        if (at == text.size())
             return at;
-        at += 2;  // below U+0300
     }
 }
 
 }  // namespace
 
 Piece normalize(const Piece& piece, NormalForm form, PieceStore& store) {
-    // No form changes ASCII; NFC changes nothing below U+0300, whose first byte is 0xCC.
-    unsigned char quiet = form == NormalForm::nfc ? 0xCC : 0x80;
-    std::string_view text = piece.text;
-    if (skip_quiet(text, 0, quiet) == text.size())
-        return piece;
-
     const Data& table = data();
-    std::uint8_t flag = kOfForm[static_cast<int>(form)];
+    int number = static_cast<int>(form);
+    std::string_view text = piece.text;
+    std::size_t first = find_flagged(table, text, 0, number);
+    if (first == text.size())
+        return piece;
+    std::uint8_t flag = kOfForm[number];
     bool compatible = form == NormalForm::nfkc || form == NormalForm::nfkd;
     bool composed = form == NormalForm::nfc || form == NormalForm::nfkc;
     Rewriter out(piece);
     std::vector<Char> part;
-    bool changed = false;
     std::size_t done = 0;  // what lies before it has been looked at
-    for (std::size_t at = 0; at < text.size();) {
-        at = skip_quiet(text, at, quiet);
-        if (at == text.size())
-            break;
-        int length = 0;
-        char32_t c = code_point(text.data() + at, length);
-        if (!(table.flags_of(c) & flag)) {
-            at += static_cast<std::size_t>(length);
-            continue;
-        }
+    int length = 0;
+    for (std::size_t at = first; at < text.size(); at = find_flagged(table, text, done, number)) {
         // The character before is the last that nothing before it can touch.
         std::size_t start = at;
         if (at > done) {
@@ -231,8 +282,7 @@ Piece normalize(const Piece& piece, NormalForm form, PieceStore& store) {
         // From the start before to the next: a part of its own.
         std::size_t end = at;
         while (end < text.size()) {
-            c = code_point(text.data() + end, length);
-            if (!(table.flags_of(c) & flag))
+            if (!(table.flags_of(code_point(text.data() + end, length)) & flag))
                 break;
             end += static_cast<std::size_t>(length);
         }
@@ -247,11 +297,8 @@ Piece normalize(const Piece& piece, NormalForm form, PieceStore& store) {
             out.put(one.c, one.change);
         if (out.at() < end)
             out.drop(end - out.at());
-        changed = true;
-        done = at = end;
+        done = end;
     }
-    if (!changed)
-        return piece;
     out.copy(text.size() - out.at());
     return out.finish(store);
 }

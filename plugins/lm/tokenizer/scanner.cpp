@@ -52,6 +52,11 @@ struct Reader {
             next = at + 1;
             return kAscii[byte(at)];
         }
+        if (std::uint16_t all = table.bits_of_all(byte(at), byte(at + 1));
+            all != Unicode::kDiffer) {
+            next = at + (byte(at) < 0xE0 ? 2 : byte(at) < 0xF0 ? 3 : 4);
+            return all;
+        }
         int length = 0;
         char32_t c = code_point(text.data() + at, length);
         next = at + static_cast<std::size_t>(length);

@@ -87,6 +87,18 @@ Unicode::Unicode() {
             values_.insert(values_.end(), at, at + 128);
         pages_.push_back(found->second);
     }
+    for (char32_t c = 0x80; c < 0x800; ++c)
+        by_two_[c] = flat[c];
+    // Of three bytes, and by their halves of four: 64 and 4096 characters share two bytes.
+    auto together = [&](std::size_t first_two, char32_t begin, char32_t count) {
+        auto differ = [&](std::uint16_t bits) { return bits != flat[begin]; };
+        auto at = flat.begin() + static_cast<std::ptrdiff_t>(begin);
+        by_two_[first_two] = std::any_of(at, at + count, differ) ? kDiffer : flat[begin];
+    };
+    for (char32_t c = 0x800; c < 0x10000; c += 64)
+        together(32 * 64 + (c >> 6), c, 64);
+    for (char32_t c = 0x10000; c < kLast; c += 4096)
+        together(48 * 64 + (c >> 12), c, 4096);
 }
 
 const Unicode& Unicode::get() {

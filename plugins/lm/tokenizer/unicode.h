@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -37,11 +38,18 @@ public:
     }
     bool is(char32_t c, std::uint16_t any_of) const { return (bits(c) & any_of) != 0; }
 
+    /// Of every character that begins with these two bytes, if they have the same; else kDiffer.
+    std::uint16_t bits_of_all(unsigned char first, unsigned char second) const {
+        return by_two_[(first & 63u) << 6 | (second & 63u)];
+    }
+    static constexpr std::uint16_t kDiffer = 1 << 15;
+
 private:
     Unicode();
 
     std::vector<std::uint16_t> pages_;
     std::vector<std::uint16_t> values_;
+    std::array<std::uint16_t, 4096> by_two_{};
 };
 
 char32_t lower_case(char32_t c);  ///< but for U+0130, which is i and U+0307
