@@ -130,7 +130,14 @@ void Bpe::find_byte_pairs() {
 bool Bpe::whole(std::string_view word, std::uint32_t& id) const {
     if (!settings_.ignore_merges)
         return false;
-    id = bytes_ ? vocabulary_.find(spell_bytes(word)) : vocabulary_.find(word);
+    if (!bytes_) {
+        id = vocabulary_.find(word);
+    } else if (word.size() <= kShort) {
+        char spelled[2 * kShort];
+        id = vocabulary_.find({spelled, spell_bytes(word, spelled)});
+    } else {
+        id = vocabulary_.find(spell_bytes(word));
+    }
     return id != kNone;
 }
 
@@ -300,9 +307,14 @@ void Bpe::look_up(const char* text,
         for (std::size_t i = 0, at = begin; i < count; at = end_of[i++]) {
             Lookup& look = looks[i];
             look.key = WordCache::key_of({text + at, end_of[i] - at}, readable);
-            look.key.high |= look.key ? mark : 0;
-            look.hash = look.key.hash();
-            cache.prefetch(look.hash);
+            if (look.key) {
+                look.key.high |= mark;
+                look.hash = look.key.hash();
+                cache.prefetch(look.hash);
+            } else if (end_of[i] - at <= WordCache::kLong) {
+                look.hash = WordCache::hash_of_long({text + at, end_of[i] - at}, mark != 0);
+                cache.prefetch_long(look.hash);
+            }
         }
         std::uint32_t* into = out.room(kRoom);
         std::size_t used = 0;
@@ -321,6 +333,30 @@ void Bpe::look_up(const char* text,
     }
 }
 
+bool Bpe::find_long(
+    std::string_view word, bool part, const Lookup& look, WordCache& cache, IdBuffer& out) {
+    if (word.size() > WordCache::kLong)
+        return false;
+    std::uint64_t hash = look.key ? WordCache::hash_of_long(word, part) : look.hash;
+    std::size_t found = cache.find(word, part, hash, out.room(WordCache::kMostOfLong));
+    out.wrote(found);
+    return found > 0;
+}
+
+/// Its ids stand in `out` from `from` on.
+void Bpe::remember(std::string_view word,
+                   bool part,
+                   const Lookup& look,
+                   std::size_t from,
+                   WordCache& cache,
+                   const IdBuffer& out) {
+    std::span<const std::uint32_t> ids = out.ids().subspan(from);
+    if (look.key && ids.size() <= WordCache::kMostTokens)
+        cache.remember(look.key, ids);
+    else if (word.size() <= WordCache::kLong)
+        cache.remember(word, part, ids);
+}
+
 /// A part is no word: it never stands whole in the vocabulary but by merges.
 void Bpe::encode_parts(const char* text,
                        std::size_t begin,
@@ -331,19 +367,11 @@ void Bpe::encode_parts(const char* text,
     bool apart = settings_.ignore_merges;
     std::uint64_t mark = apart ? std::uint64_t{1} << 63 : 0;
     auto unknown = [&](std::string_view part, const Lookup& look) {
-        bool kept_long = part.size() <= WordCache::kLong && !apart;
-        if (kept_long) {
-            std::size_t found = cache.find(part, out.room(WordCache::kMostOfLong));
-            out.wrote(found);
-            if (found > 0)
-                return;
-        }
+        if (find_long(part, apart, look, cache, out))
+            return;
         std::size_t from = out.size();
         encode_merged(part, out);
-        if (look.key && out.size() - from <= WordCache::kMostTokens)
-            cache.remember(look.key, out.ids().subspan(from));
-        else if (kept_long)
-            cache.remember(part, out.ids().subspan(from));
+        remember(part, apart, look, from, cache, out);
     };
     look_up(text, begin, ends, readable, mark, cache, out, unknown);
 }
@@ -388,25 +416,15 @@ void Bpe::encode_unknown(std::string_view word,
                          const char* readable,
                          WordCache& cache,
                          IdBuffer& out) const {
-    // Clauses without blanks seldom come twice.
-    auto lead = static_cast<unsigned char>(word[(word[0] & 0x80) == 0 && word.size() > 1]);
-    bool kept_long = word.size() <= WordCache::kLong && lead < 0xE3;
-    if (kept_long) {
-        std::size_t found = cache.find(word, out.room(WordCache::kMostOfLong));
-        out.wrote(found);
-        if (found > 0)
-            return;
-    }
+    if (find_long(word, false, look, cache, out))
+        return;
     std::size_t from = out.size();
     std::uint32_t id = 0;
     if (whole(word, id))
         out.push_back(id);
     else if (!encode_divided(word, readable, cache, out))
         encode_merged(word, out);
-    if (look.key && out.size() - from <= WordCache::kMostTokens)
-        cache.remember(look.key, out.ids().subspan(from));
-    else if (kept_long)
-        cache.remember(word, out.ids().subspan(from));
+    remember(word, false, look, from, cache, out);
 }
 
 void Bpe::encode_words(std::string_view text,

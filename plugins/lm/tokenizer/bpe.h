@@ -66,6 +66,14 @@ private:
                         WordCache& cache,
                         IdBuffer& out,
                         Unknown unknown);
+    static bool find_long(
+        std::string_view word, bool part, const Lookup& look, WordCache& cache, IdBuffer& out);
+    static void remember(std::string_view word,
+                         bool part,
+                         const Lookup& look,
+                         std::size_t from,
+                         WordCache& cache,
+                         const IdBuffer& out);
     void encode_unknown(std::string_view word,
                         const Lookup& look,
                         const char* readable,

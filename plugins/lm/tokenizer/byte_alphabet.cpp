@@ -47,6 +47,18 @@ std::string spell_bytes(std::string_view bytes) {
     return out;
 }
 
+std::size_t spell_bytes(std::string_view bytes, char* into) {
+    const Alphabet& known = alphabet();
+    char* at = into;
+    for (char byte : bytes) {
+        char32_t c = known.of_byte[static_cast<unsigned char>(byte)];  // below U+0800
+        if (c >= 0x80)
+            *at++ = static_cast<char>(0xC0 | c >> 6);
+        *at++ = static_cast<char>(c < 0x80 ? c : 0x80 | (c & 63));
+    }
+    return static_cast<std::size_t>(at - into);
+}
+
 bool spelled_bytes(std::string_view text, std::string& out) {
     const Alphabet& known = alphabet();
     out.resize(text.size());

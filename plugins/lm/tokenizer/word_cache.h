@@ -90,10 +90,11 @@ inline constexpr auto kWordMasks = [] {
 class WordCache {
 public:
     static constexpr std::size_t kShort = 15;  ///< bytes of a word that is its own key
-    static constexpr std::size_t kLong = 36;   ///< of the longest that is remembered
+    static constexpr std::size_t kLong = 76;   ///< of the longest that is remembered
     static constexpr std::size_t kMostTokens = 4;
-    static constexpr std::size_t kMostOfLong = 6;  ///< tokens of a long word, or one of many tokens
-    static constexpr std::uint32_t kIdBits = 29;
+    static constexpr std::size_t kMostOfLong =
+        12;  ///< tokens of a long word, or one of many tokens
+    static constexpr std::uint32_t kIdBits = 28;
 
     using Key = WordKey;
 
@@ -135,19 +136,32 @@ public:
             short_.insert({key, packed<kMostTokens>(ids)});
     }
 
-    /// Of at most kLong bytes: long ones, and short ones of more than kMostTokens. Writes
-    /// kMostOfLong numbers at `into`.
-    std::size_t find(std::string_view word, std::uint32_t* into) const {
-        const LongWord* entry = long_.at(hash_text(word, kSeed));
+    /// What is asked of words of at most kLong bytes: long ones, and short ones of more than
+    /// kMostTokens. Of a part of a word the tokens may be others than of the same by itself.
+    static std::uint64_t hash_of_long(std::string_view word, bool part) {
+        return hash_text(word, kSeed + part);
+    }
+    void prefetch_long(std::uint64_t hash) const {
+        if (const LongWord* pair = long_.at(hash)) {
+            __builtin_prefetch(pair);
+            __builtin_prefetch(reinterpret_cast<const char*>(pair) + 64);
+        }
+    }
+    /// Writes kMostOfLong numbers at `into`.
+    std::size_t find(std::string_view word,
+                     bool part,
+                     std::uint64_t hash,
+                     std::uint32_t* into) const {
+        const LongWord* entry = long_.at(hash);
         for (int i = 0; entry && i < 2; ++i, ++entry)
-            if (entry->text() == word)
+            if (entry->text() == word && entry->part == part)
                 return copy(entry->ids, into);
         return 0;
     }
-    void remember(std::string_view word, std::span<const std::uint32_t> ids) {
+    void remember(std::string_view word, bool part, std::span<const std::uint32_t> ids) {
         if (ids.size() > kMostOfLong || ids.empty())
             return;
-        LongWord entry{{}, static_cast<std::uint32_t>(word.size()), packed<kMostOfLong>(ids)};
+        LongWord entry{static_cast<std::uint16_t>(word.size()), part, {}, packed<kMostOfLong>(ids)};
         std::memcpy(entry.bytes, word.data(), word.size());
         long_.insert(entry);
     }
@@ -173,13 +187,14 @@ private:
         std::uint64_t hash() const { return key.hash(); }
     };
     struct LongWord {
+        std::uint16_t size;
+        std::uint16_t part;
         char bytes[kLong];
-        std::uint32_t size;
         std::array<std::uint32_t, kMostOfLong> ids;
 
         bool empty() const { return size == 0; }
         std::string_view text() const { return {bytes, size}; }
-        std::uint64_t hash() const { return hash_text(text(), kSeed); }
+        std::uint64_t hash() const { return hash_of_long(text(), part != 0); }
     };
 
     template <std::size_t most>
