@@ -132,8 +132,8 @@ bool Bpe::whole(std::string_view word, std::uint32_t& id) const {
         return false;
     if (!bytes_) {
         id = vocabulary_.find(word);
-    } else if (word.size() <= kShort) {
-        char spelled[2 * kShort];
+    } else if (word.size() <= 2 * kShort) {
+        char spelled[4 * kShort];
         id = vocabulary_.find({spelled, spell_bytes(word, spelled)});
     } else {
         id = vocabulary_.find(spell_bytes(word));
@@ -299,7 +299,7 @@ void Bpe::look_up(const char* text,
                   IdBuffer& out,
                   Unknown unknown) {
     constexpr std::size_t kAtOnce = 64;
-    constexpr std::size_t kRoom = (kAtOnce + 1) * WordCache::kMostTokens;
+    constexpr std::size_t kRoom = (kAtOnce + 1) * WordCache::kRoom;
     Lookup looks[kAtOnce];
     for (; !ends.empty(); ends = ends.subspan(std::min(kAtOnce, ends.size()))) {
         std::size_t count = std::min(kAtOnce, ends.size());
@@ -335,10 +335,9 @@ void Bpe::look_up(const char* text,
 
 bool Bpe::find_long(
     std::string_view word, bool part, const Lookup& look, WordCache& cache, IdBuffer& out) {
-    if (word.size() > WordCache::kLong)
+    if (look.key || word.size() > WordCache::kLong)
         return false;
-    std::uint64_t hash = look.key ? WordCache::hash_of_long(word, part) : look.hash;
-    std::size_t found = cache.find(word, part, hash, out.room(WordCache::kMostOfLong));
+    std::size_t found = cache.find(word, part, look.hash, out.room(WordCache::kMostOfLong));
     out.wrote(found);
     return found > 0;
 }
@@ -351,7 +350,7 @@ void Bpe::remember(std::string_view word,
                    WordCache& cache,
                    const IdBuffer& out) {
     std::span<const std::uint32_t> ids = out.ids().subspan(from);
-    if (look.key && ids.size() <= WordCache::kMostTokens)
+    if (look.key)
         cache.remember(look.key, ids);
     else if (word.size() <= WordCache::kLong)
         cache.remember(word, part, ids);

@@ -10,7 +10,7 @@ namespace stillroom::lm {
 class WordCache;
 
 /// What a thread remembers from text to text: words it has seen. Takes what its texts need, up to
-/// 64 MiB; emptied when another tokenizer uses it, which it keeps until then.
+/// 80 MiB; emptied when another tokenizer uses it, which it keeps until then.
 class STILLROOM_API EncodeScratch {
 public:
     EncodeScratch();

@@ -3,6 +3,7 @@
 #include "plugins/lm/tokenizer/text_hash.h"
 #include "plugins/lm/tokenizer/zeroed_memory.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstdint>
@@ -11,6 +12,7 @@
 #include <span>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace stillroom::lm {
 
@@ -35,7 +37,7 @@ public:
 
 private:
     static constexpr std::size_t kLeast = 1024;
-    static constexpr std::size_t kMost = (std::size_t{32} << 20) / sizeof(Entry);
+    static constexpr std::size_t kMost = std::bit_floor((std::size_t{32} << 20) / sizeof(Entry));
 
     Entry* entries() const { return static_cast<Entry*>(memory_.data()); }
     void place(const Entry& entry) {
@@ -45,7 +47,7 @@ private:
     }
     void grow() {
         RecentTable larger;
-        larger.capacity_ = capacity_ == 0 ? kLeast : capacity_ * 4;
+        larger.capacity_ = capacity_ == 0 ? kLeast : std::min(capacity_ * 4, kMost);
         larger.count_ = count_;
         larger.shift_ = 65 - std::countr_zero(larger.capacity_);
         larger.memory_ = ZeroedMemory(larger.capacity_ * sizeof(Entry));
@@ -85,16 +87,14 @@ inline constexpr auto kWordMasks = [] {
     return out;
 }();
 
-/// The last words that became up to four tokens. Belongs to one thread and one tokenizer. Grows
-/// with what it meets, to 64 MiB.
+/// The last words that came. Belongs to one thread and one tokenizer. Grows with what it meets, to
+/// 80 MiB.
 class WordCache {
 public:
-    static constexpr std::size_t kShort = 15;  ///< bytes of a word that is its own key
-    static constexpr std::size_t kLong = 76;   ///< of the longest that is remembered
-    static constexpr std::size_t kMostTokens = 4;
-    static constexpr std::size_t kMostOfLong =
-        12;  ///< tokens of a long word, or one of many tokens
-    static constexpr std::uint32_t kIdBits = 28;
+    static constexpr std::size_t kShort = 15;       ///< bytes of a word that is its own key
+    static constexpr std::size_t kLong = 108;       ///< of the longest that is remembered
+    static constexpr std::size_t kRoom = 16;        ///< numbers that a short word may need
+    static constexpr std::size_t kMostOfLong = 20;  ///< tokens of a long word
 
     using Key = WordKey;
 
@@ -121,7 +121,7 @@ public:
 
     void prefetch(std::uint64_t hash) const { __builtin_prefetch(short_.at(hash)); }
 
-    /// Writes kMostTokens numbers at `into`, of which the first are the ids, and returns how many
+    /// Writes up to kRoom numbers at `into`, of which the first are the ids, and returns how many
     /// those are; 0: not remembered.
     std::size_t find(const Key& key, std::uint64_t hash, std::uint32_t* into) const {
         const ShortWord* entry = short_.at(hash);
@@ -129,23 +129,37 @@ public:
             return 0;
         if (entry->key != key && (++entry)->key != key)
             return 0;
-        return copy(entry->ids, into);
+        std::memcpy(into, entry->ids.data(), sizeof entry->ids);
+        into[0] &= (1u << kIdBits) - 1;
+        std::size_t count = entry->ids[0] >> kIdBits;
+        if (count > kInline)
+            std::copy_n(spilled_.data() + entry->ids[kInline - 1],
+                        count - (kInline - 1),
+                        into + (kInline - 1));
+        return count;
     }
     void remember(const Key& key, std::span<const std::uint32_t> ids) {
-        if (ids.size() <= kMostTokens && !ids.empty())
-            short_.insert({key, packed<kMostTokens>(ids)});
+        if (ids.empty() || ids.size() > kShort || spilled_.size() > kMostSpilled)
+            return;
+        ShortWord entry{key, {}};
+        std::copy_n(ids.begin(), std::min(ids.size(), kInline), entry.ids.begin());
+        if (ids.size() > kInline) {
+            entry.ids[kInline - 1] = static_cast<std::uint32_t>(spilled_.size());
+            spilled_.insert(spilled_.end(), ids.begin() + (kInline - 1), ids.end());
+        }
+        entry.ids[0] |= static_cast<std::uint32_t>(ids.size()) << kIdBits;
+        short_.insert(entry);
     }
 
-    /// What is asked of words of at most kLong bytes: long ones, and short ones of more than
-    /// kMostTokens. Of a part of a word the tokens may be others than of the same by itself.
+    /// Words of more than kShort and at most kLong bytes. Of a part of a word the tokens may be
+    /// others than of the same by itself.
     static std::uint64_t hash_of_long(std::string_view word, bool part) {
         return hash_text(word, kSeed + part);
     }
     void prefetch_long(std::uint64_t hash) const {
-        if (const LongWord* pair = long_.at(hash)) {
-            __builtin_prefetch(pair);
-            __builtin_prefetch(reinterpret_cast<const char*>(pair) + 64);
-        }
+        if (const LongWord* pair = long_.at(hash))
+            for (std::size_t line = 0; line < 4; ++line)  // the newer entry, the older one's begin
+                __builtin_prefetch(reinterpret_cast<const char*>(pair) + 64 * line);
     }
     /// Writes kMostOfLong numbers at `into`.
     std::size_t find(std::string_view word,
@@ -154,15 +168,21 @@ public:
                      std::uint32_t* into) const {
         const LongWord* entry = long_.at(hash);
         for (int i = 0; entry && i < 2; ++i, ++entry)
-            if (entry->text() == word && entry->part == part)
-                return copy(entry->ids, into);
+            if (entry->text() == word && entry->part == part) {
+                std::memcpy(into, entry->ids.data(), sizeof entry->ids);
+                return entry->count;
+            }
         return 0;
     }
     void remember(std::string_view word, bool part, std::span<const std::uint32_t> ids) {
         if (ids.size() > kMostOfLong || ids.empty())
             return;
-        LongWord entry{static_cast<std::uint16_t>(word.size()), part, {}, packed<kMostOfLong>(ids)};
+        LongWord entry;
+        entry.size = static_cast<std::uint16_t>(word.size());
+        entry.part = part;
+        entry.count = static_cast<std::uint8_t>(ids.size());
         std::memcpy(entry.bytes, word.data(), word.size());
+        std::copy(ids.begin(), ids.end(), entry.ids.begin());
         long_.insert(entry);
     }
 
@@ -172,47 +192,40 @@ public:
     void forget(std::shared_ptr<const void> new_owner) {
         short_.clear();
         long_.clear();
+        spilled_.clear();
         owner = std::move(new_owner);
     }
 
 private:
-    // Of the first id the highest bits are the count.
+    static constexpr std::size_t kInline = 4;
+    static constexpr std::size_t kMostSpilled = std::size_t{4} << 20;
+    static constexpr std::uint32_t kIdBits = 28;  // of a first id; above them is the count
     static constexpr std::uint64_t kSeed = 0x8CB92BA72F3D8DD7;
 
     struct ShortWord {
         Key key;
-        std::array<std::uint32_t, kMostTokens> ids;
+        std::array<std::uint32_t, kInline>
+            ids;  // of more than these the last is a place in spilled_
 
         bool empty() const { return !key; }
         std::uint64_t hash() const { return key.hash(); }
     };
     struct LongWord {
-        std::uint16_t size;
-        std::uint16_t part;
-        char bytes[kLong];
-        std::array<std::uint32_t, kMostOfLong> ids;
+        std::uint16_t size = 0;
+        bool part = false;
+        std::uint8_t count = 0;
+        char bytes[kLong] = {};
+        std::array<std::uint32_t, kMostOfLong> ids{};
 
         bool empty() const { return size == 0; }
         std::string_view text() const { return {bytes, size}; }
-        std::uint64_t hash() const { return hash_of_long(text(), part != 0); }
+        std::uint64_t hash() const { return hash_of_long(text(), part); }
     };
-
-    template <std::size_t most>
-    static std::size_t copy(const std::array<std::uint32_t, most>& ids, std::uint32_t* into) {
-        std::memcpy(into, ids.data(), sizeof ids);
-        into[0] &= (1u << kIdBits) - 1;
-        return ids[0] >> kIdBits;
-    }
-    template <std::size_t most>
-    static std::array<std::uint32_t, most> packed(std::span<const std::uint32_t> ids) {
-        std::array<std::uint32_t, most> out{};
-        std::copy(ids.begin(), ids.end(), out.begin());
-        out[0] |= static_cast<std::uint32_t>(ids.size()) << kIdBits;
-        return out;
-    }
+    static_assert(sizeof(LongWord) == 192);
 
     RecentTable<ShortWord> short_;
     RecentTable<LongWord> long_;
+    std::vector<std::uint32_t> spilled_;
 };
 
 }  // namespace stillroom::lm
