@@ -46,7 +46,7 @@ ok 'the resumed stage goes on where it was' grep -q 'count (toy.count), going on
 ok 'nobody is left behind' sh -c '! pgrep -f "worker --job $1"' - "$PWD/runs"
 
 # What fetches a model is typed by tests/slow/real_model.py.
-blocks "$root/README.md" sh './stillroom run examples/first-model' >"$scratch/real"
+blocks "$root/README.md" sh './stillroom run examples/quickstart' >"$scratch/real"
 ok 'README.md has a block with a real model' test -s "$scratch/real"
 cat "$scratch/real" >>"$scratch/run.sh"
 

@@ -198,12 +198,21 @@ void describe_config(DescribeContext& context,
     context.cost(cost_of(lm::weight_table(config.model()), written));
 }
 
+/// What follows may look at the tokenizer before anything runs.
+void show_tokenizer(DescribeContext& context, const fs::path& folder) {
+    std::error_code ignored;
+    fs::path file = fs::absolute(folder / "tokenizer.json", ignored);
+    if (fs::exists(file, ignored))
+        fs::create_symlink(file, context.output("model") / "tokenizer.json", ignored);
+}
+
 void describe_folder(DescribeContext& context,
                      const fs::path& folder,
                      std::optional<lm::Dtype> dtype) {
     ModelFolder model = open_model(folder);
     bool writes = model.weights && changes(model.own_tensors(), dtype);
     describe_config(context, model.config, dtype, writes);
+    show_tokenizer(context, folder);
 }
 
 void describe_gguf(DescribeContext& context, const fs::path& file, std::optional<lm::Dtype> dtype) {
@@ -230,6 +239,7 @@ void describe_hub(DescribeContext& context,
     lm::ConfigFile config = lm::ConfigFile::read(snapshot->folder / "config.json");
     bool writes = dtype && config.model().dtype != config_dtype(*dtype);
     describe_config(context, config, dtype, writes);
+    show_tokenizer(context, snapshot->folder);
 }
 
 /// Only of a wheel that was fetched before: a plan downloads small files alone.

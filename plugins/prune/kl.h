@@ -12,8 +12,10 @@ struct Headed {
     at::Tensor hidden_TD;
 };
 
-/// KL(teacher || candidate) of each token, in nats: a tensor [T] of fp32 on the CPU per candidate.
-/// The teacher's logits are made once for all; [T, vocabulary] never exists.
-std::vector<at::Tensor> token_kl(const Headed& teacher, const std::vector<Headed>& candidates);
+/// KL(teacher || candidate) in nats, the mean over the tokens of each sequence. [T, vocabulary]
+/// never exists. Throws Error (exit 6) where a logit is no number.
+std::vector<double> mean_kl(const Headed& teacher,
+                            const Headed& candidate,
+                            const std::vector<std::int64_t>& lengths);
 
 }  // namespace stillroom::prune

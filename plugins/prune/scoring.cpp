@@ -15,7 +15,6 @@
 #include "plugins/prune/score_log.h"
 #include "plugins/prune/shared_pass.h"
 
-#include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
 #include <c10/core/InferenceMode.h>
@@ -79,15 +78,17 @@ at::Tensor targets_of(const lm::Batch& batch) {
     return out;
 }
 
-/// Means over the tokens of each row; of losses the last token of a row has none.
-std::vector<double> row_means(const at::Tensor& each_T, const lm::Batch& batch, bool losses) {
+/// Means over the tokens of each row that have a next one.
+std::vector<double> mean_losses(const Headed& headed,
+                                const at::Tensor& targets_T,
+                                const std::vector<std::int64_t>& lengths) {
+    at::Tensor each_T = lm::token_losses(*headed.decoder, headed.hidden_TD, targets_T).cpu();
     const auto* values = each_T.const_data_ptr<float>();
     std::vector<double> out;
     std::int64_t begin = 0;
-    for (std::int64_t length : batch.lengths) {
-        const std::int64_t asked = losses ? length - 1 : length;
-        double sum = std::accumulate(values + begin, values + begin + asked, 0.0);
-        out.push_back(asked > 0 ? sum / static_cast<double>(asked) : 0);
+    for (std::int64_t length : lengths) {
+        double sum = std::accumulate(values + begin, values + begin + length - 1, 0.0);
+        out.push_back(length > 1 ? sum / static_cast<double>(length - 1) : 0);
         begin += length;
     }
     return out;
@@ -125,25 +126,17 @@ public:
             headed[i] = {&decoder, hidden_TD};
         });
         BatchValues out;
+        at::Tensor targets_T = targets_of(batch);
         for (Task task : tasks_) {
-            std::vector<at::Tensor> each =
-                task == Task::kl ? token_kl(teacher(batch, index), headed) : losses(headed, batch);
-            for (const at::Tensor& one : each)
-                out.push_back(row_means(one, batch, task == Task::loss));
+            const Headed whole = task == Task::kl ? teacher(batch, index) : Headed();
+            for (const Headed& one : headed)
+                out.push_back(task == Task::kl ? mean_kl(whole, one, batch.lengths)
+                                               : mean_losses(one, targets_T, batch.lengths));
         }
         return out;
     }
 
 private:
-    static std::vector<at::Tensor> losses(const std::vector<Headed>& headed,
-                                          const lm::Batch& batch) {
-        at::Tensor targets = targets_of(batch);
-        std::vector<at::Tensor> out;
-        for (const Headed& one : headed)
-            out.push_back(lm::token_losses(*one.decoder, one.hidden_TD, targets).cpu());
-        return out;
-    }
-
     Headed teacher(const lm::Batch& batch, std::int64_t index) {
         if (auto known = hidden_.find(index); known != hidden_.end())
             return {&teacher_, known->second};

@@ -38,8 +38,7 @@ struct Pass {
         std::map<std::int64_t, std::vector<std::size_t>> next;
         for (std::size_t member : members) {
             if (ends(member, at))
-                take(member,
-                     lm::norm(x_TD, decoder.norm, decoder.config.norm, decoder.config.norm_eps));
+                take(member, lm::head_input(decoder, x_TD));
             else
                 next[depths[member][at]].push_back(member);
         }

@@ -2,6 +2,7 @@
 
 #include "engine/base/error.h"
 #include "plugins/lm/parallel/layout.h"
+#include "plugins/lm/tasks/asked.h"
 
 #include <fmt/format.h>
 
@@ -46,6 +47,10 @@ void check_task(const MinitronSettings& settings, const StageContext& context) {
         context.refuse(Key().questions,
                        "the mmlu score has no questions",
                        "questions=FOLDER with MMLU's test and dev files, or score.task=kl");
+    std::error_code ignored;
+    if (has_task(tasks, Task::mmlu) &&
+        fs::exists(tokenizer_folder(context) / "tokenizer.json", ignored))
+        lm::letter_ids(lm::Tokenizer::read(tokenizer_folder(context)), 4);
     for (std::size_t i = 0; i < tasks.size(); ++i)
         for (std::size_t j = 0; j < i; ++j)
             if (tasks[i].task == tasks[j].task)

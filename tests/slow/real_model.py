@@ -86,7 +86,7 @@ def type_readme(program, folder):
     """The block of README.md with a real model, as it stands, in a folder that looks like a checkout."""
     root = pathlib.Path(__file__).resolve().parents[2]
     blocks = (root / "README.md").read_text().split("```")
-    lines = next(block for block in blocks if block.startswith("sh\n./stillroom run examples/first-model"))
+    lines = next(block for block in blocks if block.startswith("sh\n./stillroom run examples/quickstart"))
     for name in ("examples", "schemas", "recipes", "README.md"):
         (folder / name).symlink_to(root / name)
     (folder / "stillroom").symlink_to(program)

@@ -119,6 +119,17 @@ class Bench:
         folder = pathlib.Path(answer["result"]["outputs"]["report"]["path"])
         return json.loads((folder / "report.json").read_text()), folder
 
+    def run(self, recipe, code=0):
+        """Where each output lies; what was wrong where it fails."""
+        words = [self.program, "run", recipe, "--store", self.folder / "store", "--json"]
+        environment = dict(os.environ, STILLROOM_RUN_ROOT=str(self.folder / "runs"))
+        done = subprocess.run([str(word) for word in words], env=environment, capture_output=True, text=True, check=False)
+        answer = json.loads(done.stdout)
+        assert done.returncode == code, (done.returncode, answer["problems"], done.stderr[-2000:])
+        if code:
+            return json.dumps(answer["problems"])
+        return {name: one["path"] for name, one in answer["result"]["outputs"].items()}
+
     def bad_arc(self):
         path = self.folder / "bad_arc.jsonl"
         path.write_text('{"question": "x", "choices": {"text": ["a", "b"], "label": ["A", "B"]}, "answerKey": "C"}\n')
@@ -307,6 +318,40 @@ def models_stand_side_by_side(bench):
     assert report["last"]["parameters_ratio"] == 1 and report["last"]["perplexity"] is None, report
     assert report["models"][0]["writes_per_second"] > 0 and report["models"][0]["name"] == "one", report
     assert "| parameters" in (folder / "report.md").read_text()
+
+
+@promise
+def what_was_measured_of_models_stands_in_their_table(bench):
+    other = bench.folder / "other-model"
+    make_model(other, bench.model / "tokenizer.json", bench.vocab)
+    (other / "config.json").write_text((other / "config.json").read_text().replace('"rms_norm_eps": 1e-05', '"rms_norm_eps": 0.5'))
+    recipe = bench.folder / "sides.yaml"
+    asked = f"questions: {MMLU}, few_shot: 0, dtype: fp32"
+    recipe.write_text(f"""recipe: sides
+stages:
+  a: {{use: checkpoint.load, source: {bench.model}}}
+  b: {{use: checkpoint.load, source: {other}}}
+  text_a: {{use: evaluate.perplexity, model: a, text: {bench.text}, length: 64, dtype: fp32}}
+  text_b: {{use: evaluate.perplexity, model: b, text: {bench.text}, length: 64, dtype: fp32}}
+  exam_a: {{use: evaluate.mmlu, model: a, {asked}}}
+  exam_b: {{use: evaluate.mmlu, model: b, {asked}}}
+  sides: {{use: evaluate.compare, models: [a, b], names: [one, two], perplexity: [text_a, text_b], mmlu: [exam_a, exam_b], speed_tokens: 0}}
+outputs: {{report: sides, text: text_b, exam: exam_b}}
+""")
+    found = bench.run(recipe)
+    sides, text, exam = (json.loads((pathlib.Path(found[name]) / "report.json").read_text()) for name in ("report", "text", "exam"))
+    one, two = sides["models"]
+    assert one["perplexity"] != two["perplexity"] == text["perplexity"] and two["accuracy"] == exam["accuracy"], (sides, text)
+    near(two["perplexity_ratio"], two["perplexity"] / one["perplexity"], 1e-9)
+    near(two["accuracy_difference"], two["accuracy"] - one["accuracy"], 1e-9)
+    page = (pathlib.Path(found["report"]) / "report.md").read_text()
+    assert "| perplexity" in page and "| MMLU" in page and "reads" not in page, page
+
+    text = recipe.read_text()
+    recipe.write_text(text.replace("perplexity: [text_a, text_b]", "perplexity: [text_a]"))
+    assert "1 report for 2 models" in bench.run(recipe, code=2)
+    recipe.write_text(text.replace("speed_tokens: 0", "speed_tokens: 0, gate: {last.perplexity_ratio: {max: 0.001}}"))
+    assert "perplexity_ratio" in bench.run(recipe, code=8)
 
 
 @promise

@@ -18,9 +18,11 @@
 #include <ATen/ops/allclose.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/log_softmax.h>
+#include <c10/core/Allocator.h>
 #include <c10/core/InferenceMode.h>
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <random>
 
@@ -97,6 +99,23 @@ Scores drawn_scores(const lm::ModelConfig& model) {
     return out;
 }
 
+/// LibTorch's memory goes through here while it lives.
+struct CountedAllocations final : c10::Allocator {
+    c10::Allocator* before = c10::GetAllocator(c10::DeviceType::CPU);
+    std::size_t largest = 0;
+
+    CountedAllocations() { c10::SetAllocator(c10::DeviceType::CPU, this); }
+    ~CountedAllocations() override { c10::SetAllocator(c10::DeviceType::CPU, before); }
+    c10::DataPtr allocate(std::size_t bytes) override {
+        largest = std::max(largest, bytes);
+        return before->allocate(bytes);
+    }
+    c10::DeleterFnPtr raw_deleter() const override { return before->raw_deleter(); }
+    void copy_data(void* to, const void* from, std::size_t bytes) const override {
+        before->copy_data(to, from, bytes);
+    }
+};
+
 lm::Batch some_batch() {
     at::Tensor ids = at::empty({12}, at::kLong);
     for (std::int64_t i = 0; i < 12; ++i)
@@ -168,6 +187,23 @@ TEST_CASE(
             CHECK(at::allclose(lm::logits(cut, hidden_TD), wanted, 1e-4, 1e-4));
         });
     }
+}
+
+TEST_CASE("a candidate costs no memory: no weight of it is copied, neither made nor run") {
+    c10::InferenceMode inference;
+    ScratchFolder scratch(fs::temp_directory_path() / "prune-compute-");
+    lm::ModelConfig model = tiny(lm::Family::granite);
+    fs::path folder = write_model(scratch.path() / "model", model);
+    Reordered reordered(folder, model, Orders(model, drawn_scores(model)), Machine());
+    const Shape shape{.layers = 3, .hidden = 16, .ffn = 24, .heads = 4, .kv_heads = 2};
+    lm::Batch one{.ids_T = some_batch().ids_T.narrow(0, 0, 1), .lengths = {1}};
+    CountedAllocations counted;
+    lm::Decoder cut = reordered.candidate(shape);
+    CHECK(counted.largest == 0);
+    run_depths(cut, one, {{0, 1, 3}}, [](std::size_t, const at::Tensor&) {});
+    CHECK(counted.largest > 0);
+    CHECK(counted.largest <=
+          32 * sizeof(float));  // a token's queries; the least weight has 16 · 16
 }
 
 TEST_CASE("depths that share a beginning come out as each by itself") {
@@ -242,11 +278,16 @@ TEST_CASE("kl is that of the whole logits, and nothing to itself") {
             (i == 0 ? all : some) = x;
         });
     const lm::Decoder& decoder = loaded.decoder;
-    std::vector<at::Tensor> kl = token_kl({&decoder, all}, {{&decoder, all}, {&decoder, some}});
-    CHECK(kl[0].abs().max().item<double>() < 1e-6);
+    for (double nothing : mean_kl({&decoder, all}, {&decoder, all}, batch.lengths))
+        CHECK(std::abs(nothing) < 1e-6);
     at::Tensor p = at::log_softmax(lm::logits(decoder, all), -1, at::kDouble);
     at::Tensor q = at::log_softmax(lm::logits(decoder, some), -1, at::kDouble);
-    CHECK(at::allclose(kl[1].to(at::kDouble), (p.exp() * (p - q)).sum(-1), 1e-4, 1e-5));
+    at::Tensor each_T = (p.exp() * (p - q)).sum(-1);
+    std::vector<double> kl = mean_kl({&decoder, all}, {&decoder, some}, batch.lengths);
+    REQUIRE(kl.size() == 2);
+    for (std::int64_t row = 0; row < 2; ++row)
+        CHECK(kl[static_cast<std::size_t>(row)] ==
+              doctest::Approx(each_T.narrow(0, 6 * row, 6).mean().item<double>()).epsilon(1e-4));
 }
 
 }  // namespace stillroom::prune

@@ -16,6 +16,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 
 PROMISES = []
 MASK = 2**64 - 1
@@ -326,6 +327,75 @@ def a_second_target_costs_no_second_measurement(bench):
     answer = search(bench, "target.params=50000")
     measured = next(one for one in answer["result"]["stages"] if "scores" in one["name"])
     assert "cached" in json.dumps(measured), measured
+
+
+@promise
+def a_search_that_is_killed_goes_on_behind_what_it_has_scored(bench):
+    """What is scored is changed while nobody runs: the report then has it as it was left, so it was not asked again."""
+    case = bench.cases["qwen3"]
+    data = bench.rows("killed", case["ids"] * 1500)
+    words = [bench.program, "do", "prune.minitron", f"model={bench.model('qwen3')}", f"calibration={data}", "sequence=16", "samples=8",
+             *SEARCH, "score.rows=6000", "--store", bench.folder / "store-killed", "--json"]  # fmt: skip
+    environment = dict(os.environ, STILLROOM_RUN_ROOT=str(bench.folder / "runs"))
+    search = subprocess.Popen([str(word) for word in words], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    until, logs = time.monotonic() + 120, []
+    while not logs and time.monotonic() < until and search.poll() is None:
+        time.sleep(0.01)
+        logs = [file for file in (bench.folder / "store-killed").rglob("scored-*.jsonl") if file.read_bytes().count(b"\n") >= 2]
+    search.kill()
+    assert search.wait() != 0 and logs, (search.returncode, logs)
+    time.sleep(1)  # the worker sees that its engine is gone
+    kept, _, rest = logs[0].read_text().partition("\n")
+    record = json.loads(kept)
+    rows = len(record["values"][0])
+    record["values"] = [[1000.0] * rows for _ in record["values"]]
+    logs[0].write_text(json.dumps(record) + "\n" + rest)
+    done = subprocess.run([str(word) for word in words], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    report = json.loads((bench.out(json.loads(done.stdout), "report") / "report.json").read_text())
+    values = [one["tasks"]["kl"]["value"] for one in report["candidates"]]
+    changed = [value for value in values if value > 1000 * rows / 6000 / 2]
+    assert len(changed) == len(record["values"]), (values, rows)
+
+
+@promise
+def two_ranks_measure_and_search_as_one(bench):
+    case, found = bench.cases["qwen3"], []
+    for ranks in (1, 2):
+        alone = Bench(bench.program, bench.reference, bench.folder / f"ranks-{ranks}")
+        data = alone.rows("ranked", case["ids"] * 4)
+        words = [f"model={alone.model('qwen3')}", f"calibration={data}", "sequence=16", "samples=12", f"ranks={ranks}"]
+        scores = alone.out(alone.do("prune.importance", *words, "batch=3"), "scores")
+        answer = alone.do("prune.minitron", *words, *SEARCH)
+        report = json.loads((alone.out(answer, "report") / "report.json").read_text())
+        found.append((read_tensors(scores / "scores.safetensors"), report, (alone.out(answer, "model") / "model.safetensors").read_bytes()))
+    (one, told, tensors), (two, told_by_two, tensors_of_two) = found
+    assert set(one) == set(two)
+    for name in one:
+        close(floats(two[name]), floats(one[name]), 1e-6)
+    for a, b in zip(told["candidates"], told_by_two["candidates"]):
+        close([b["score"]], [a["score"]], 1e-5)
+    assert told["chosen"] == told_by_two["chosen"] and tensors == tensors_of_two
+
+
+@promise
+def a_tokenizer_without_a_letter_is_told_by_plan(bench):
+    model = bench.folder / "no-letters"
+    shutil.copytree(bench.model("qwen3"), model)
+    vocabulary = {"<unk>": 0, "a": 1, "b": 2}
+    (model / "tokenizer.json").write_text(json.dumps({
+        "version": "1.0", "added_tokens": [{"id": 0, "content": "<unk>", "special": True}],
+        "model": {"type": "BPE", "vocab": vocabulary, "merges": [], "unk_token": "<unk>"}}))  # fmt: skip
+    recipe = bench.folder / "letters.yaml"
+    questions = pathlib.Path(__file__).resolve().parents[2] / "reference/tasks/mmlu"
+    recipe.write_text(f"""recipe: letters
+stages:
+  base: {{use: checkpoint.load, source: {model}}}
+  student: {{use: prune.minitron, model: base, calibration: {bench.rows("letters", [[1, 2]])}, target: {{params: 60000}}, questions: {questions},
+    divisors: {{hidden_size: 16, ffn_hidden_size: 16}}, max_width_pruning: 0.7}}
+""")
+    problems = bench.command("plan", recipe, code=3)["problems"]
+    assert any('lacks " A"' in one["message"] for one in problems), problems
 
 
 @promise
