@@ -26,6 +26,7 @@ struct Batch {
     /// A token's attention is computed as if it came alone, whatever comes with it: where texts are
     /// written, how they were cut into passes must not show. Not with `after`.
     bool one_by_one = false;
+    at::Tensor positions_T = {};  ///< int64; undefined: they count on in each sequence
 
     KvCache* cache(std::size_t sequence) const {
         return caches.empty() ? nullptr : caches[sequence];

@@ -1,6 +1,7 @@
 #include "plugins/lm/modules/decoder.h"
 
 #include "engine/base/error.h"
+#include "plugins/lm/modules/own_backward.h"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/embedding.h>
@@ -53,6 +54,24 @@ at::Tensor scaled(const at::Tensor& x_TD, double by) {
     return by == 1 ? x_TD : x_TD * by;
 }
 
+at::Tensor met(const Crossing::Step& step, const at::Tensor& x_TD) {
+    return step ? step(x_TD) : x_TD;
+}
+
+/// Rows of the embedding; zeros for words that other ranks have.
+at::Tensor embedded(const Decoder& decoder, const at::Tensor& ids_T) {
+    const at::Tensor& weight = decoder.embed_tokens;
+    at::Tensor own_T = ids_T, other_T;
+    if (decoder.words > 0) {
+        own_T = ids_T - decoder.first_word;
+        other_T = (own_T < 0).logical_or_(own_T >= weight.size(0));
+        own_T = own_T.masked_fill_(other_T, 0);
+    }
+    at::Tensor x_TD = wants_gradient({&weight}) ? embed_with_backward(weight, own_T)
+                                                : at::embedding(weight, own_T);
+    return other_T.defined() ? x_TD.masked_fill(other_T.unsqueeze(1), 0) : x_TD;
+}
+
 at::Tensor attention_branch(const Decoder& decoder,
                             const at::Tensor& x_TD,
                             const Batch& batch,
@@ -64,7 +83,7 @@ at::Tensor attention_branch(const Decoder& decoder,
     at::Tensor in_TD = normed(x_TD, weights.attention_norm, config);
     if (watch.attention_input)
         watch.attention_input(layer, in_TD);
-    at::Tensor out_TD = attention(in_TD,
+    at::Tensor out_TD = attention(met(decoder.crossing.enter, in_TD),
                                   *weights.attention,
                                   {.model = config,
                                    .shape = *config.layers[layer].attention,
@@ -72,6 +91,7 @@ at::Tensor attention_branch(const Decoder& decoder,
                                    .batch = batch,
                                    .layer = layer,
                                    .see_heads = at_layer(watch.heads, layer)});
+    out_TD = met(decoder.crossing.leave, out_TD);
     return scaled(config.four_norms ? normed(out_TD, weights.attention_out_norm, config) : out_TD,
                   config.branch_scale);
 }
@@ -85,8 +105,11 @@ at::Tensor mlp_branch(const Decoder& decoder,
     at::Tensor in_TD = normed(x_TD, weights.mlp_norm, config);
     if (watch.mlp_input)
         watch.mlp_input(layer, in_TD);
-    at::Tensor out_TD =
-        mlp(in_TD, *weights.mlp, config.activation, at_layer(watch.mlp_middle, layer));
+    at::Tensor out_TD = mlp(met(decoder.crossing.enter, in_TD),
+                            *weights.mlp,
+                            config.activation,
+                            at_layer(watch.mlp_middle, layer));
+    out_TD = met(decoder.crossing.leave, out_TD);
     return scaled(config.four_norms ? normed(out_TD, weights.mlp_out_norm, config) : out_TD,
                   config.branch_scale);
 }
@@ -96,15 +119,15 @@ at::Tensor mlp_branch(const Decoder& decoder,
 at::Tensor embed(const Decoder& decoder, const Batch& batch) {
     std::int64_t low = batch.ids_T.min().item<std::int64_t>();
     std::int64_t high = batch.ids_T.max().item<std::int64_t>();
-    if (low < 0 || high >= decoder.config.vocab)
-        throw Error(
-            {},
-            fmt::format(
-                "token {} is none of the model's {}", low < 0 ? low : high, decoder.config.vocab))
+    std::int64_t words = decoder.words > 0 ? decoder.words : decoder.config.vocab;
+    if (low < 0 || high >= words)
+        throw Error({},
+                    fmt::format("token {} is none of the model's {}", low < 0 ? low : high, words))
             .hint("the ids were made with the tokenizer of another model")
             .exit_code(kExitBadInput);
     const at::Tensor& weight = decoder.embed_tokens;
-    at::Tensor x_TD = at::embedding(weight, batch.ids_T.to(weight.device()));
+    at::Tensor x_TD =
+        met(decoder.crossing.leave, embedded(decoder, batch.ids_T.to(weight.device())));
     if (!decoder.config.scaled_embedding)
         return scaled(x_TD, decoder.config.embedding_scale);
     double scale = std::sqrt(static_cast<double>(decoder.config.hidden));

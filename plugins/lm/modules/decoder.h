@@ -26,12 +26,24 @@ struct LayerWeights {
     NormWeights attention_out_norm, mlp_out_norm;  ///< after it, in families with four norms
 };
 
+/// Where ranks that share each layer come together; empty where a rank has whole layers.
+struct Crossing {
+    using Step = std::function<at::Tensor(const at::Tensor&)>;
+
+    Step enter;  ///< to matrices of which each has some rows
+    Step leave;  ///< from those of which each has some columns
+};
+
 struct Decoder {
     ModelConfig config;
     at::Tensor embed_tokens;  ///< [V, D]
     std::vector<LayerWeights> layers;
     NormWeights norm;
     at::Tensor lm_head;  ///< [V, D]; the embedding itself where they are tied
+
+    Crossing crossing;
+    std::int64_t first_word = 0;  ///< of embedding and head
+    std::int64_t words = 0;       ///< of all ranks; 0: those that are here
 };
 
 /// A tensor by its name in a Hugging Face checkpoint, on its device and of its type. `shape` is

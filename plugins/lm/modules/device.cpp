@@ -1,6 +1,7 @@
 #include "plugins/lm/modules/device.h"
 
 #include "engine/base/error.h"
+#include "plugins/lm/weights/processor.h"
 
 #include <ATen/detail/CUDAHooksInterface.h>
 #include <dlfcn.h>
@@ -10,10 +11,6 @@
 
 #include <charconv>
 #include <optional>
-
-#if defined(__x86_64__)
-#include <cpuid.h>
-#endif
 
 namespace stillroom::lm {
 namespace {
@@ -87,25 +84,6 @@ void keep_freed_memory() {
     mallopt(M_MMAP_THRESHOLD, kLarge);
     mallopt(M_TRIM_THRESHOLD, kLarge);
     malloc_trim(0);  // what reading the text took: tensors find no room in its pieces
-#endif
-}
-
-bool cpu_multiplies_bf16() {
-#if defined(__x86_64__)
-    constexpr unsigned kBf16Tiles = 1U << 22, kTiles = 1U << 24;  // leaf 7, edx
-    constexpr unsigned kSavesState = 1U << 27;                    // leaf 1, ecx
-    constexpr unsigned kTileState = 3U << 17;                     // of what the system saves
-    unsigned a = 0, b = 0, c = 0, d = 0;
-    if (__get_cpuid(1, &a, &b, &c, &d) == 0 || (c & kSavesState) == 0)
-        return false;
-    if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0 ||
-        (d & (kBf16Tiles | kTiles)) != (kBf16Tiles | kTiles))
-        return false;
-    unsigned low = 0, high = 0;
-    __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-    return (low & kTileState) == kTileState;
-#else
-    return false;
 #endif
 }
 

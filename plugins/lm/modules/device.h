@@ -19,9 +19,6 @@ STILLROOM_API at::Device compute_device(std::string_view text);
 /// are not made for bf16. Throws Error (exit 2) for another text.
 STILLROOM_API at::ScalarType compute_type(std::string_view text, at::Device device);
 
-/// The CPU multiplies bf16 tiles (AMX), and the system lets programs use them.
-STILLROOM_API bool cpu_multiplies_bf16();
-
 /// Memory that tensors give back stays with the process, for the next pass's: asked for anew, its
 /// pages would be zeroed again each time, a tenth of a pass on the CPU. For a worker that computes.
 STILLROOM_API void keep_freed_memory();

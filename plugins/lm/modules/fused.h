@@ -19,6 +19,9 @@ struct FusedTier {
 /// Nobody will ask for a gradient through it.
 bool needs_no_gradient(const at::Tensor& x);
 
+/// They are what such a loop takes, whether or not gradients are wanted.
+bool are_fusable(std::initializer_list<const at::Tensor*> tensors);
+
 std::optional<FusedTier> fused_tier(std::initializer_list<const at::Tensor*> tensors);
 
 template <class Element>

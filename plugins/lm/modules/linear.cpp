@@ -1,10 +1,14 @@
 #include "plugins/lm/modules/linear.h"
 
+#include "plugins/lm/modules/own_backward.h"
+
 #include <ATen/ops/linear.h>
 
 namespace stillroom::lm {
 
 at::Tensor linear(const at::Tensor& x, const Linear& weights) {
+    if (wants_gradient({&x, &weights.weight}))
+        return linear_with_backward(x, weights.weight, weights.bias);
     if (weights.bias.defined())
         return at::linear(x, weights.weight, weights.bias);
     return at::linear(x, weights.weight);

@@ -2,6 +2,7 @@
 
 #include "plugins/lm/kernels/gated.h"
 #include "plugins/lm/modules/fused.h"
+#include "plugins/lm/modules/own_backward.h"
 
 #include <ATen/Parallel.h>
 #include <ATen/ops/gelu.h>
@@ -26,14 +27,13 @@ at::Tensor activated(const at::Tensor& x, Activation activation) {
 }
 
 template <class Element>
-void gate_into(Tier tier, Gate gate, const at::Tensor& into, const at::Tensor& up) {
+void gate_elements(const at::Tensor& out, const at::Tensor& gate, const at::Tensor& up, Gate kind) {
     at::parallel_for(0, up.numel(), 16384, [&](std::int64_t begin, std::int64_t end) {
-        Element* out = mutable_elements_of<Element>(into) + begin;
-        gated(tier,
-              gate,
-              out,
+        gated(best_tier(),
+              kind,
+              elements_of<Element>(gate) + begin,
               elements_of<Element>(up) + begin,
-              out,
+              mutable_elements_of<Element>(out) + begin,
               static_cast<std::size_t>(end - begin));
     });
 }
@@ -41,18 +41,23 @@ void gate_into(Tier tier, Gate gate, const at::Tensor& into, const at::Tensor& u
 /// act(gate)·up; the gate is the caller's own and may be overwritten.
 at::Tensor gated_middle(const at::Tensor& gate_TF, const at::Tensor& up_TF, Activation activation) {
     bool known = activation == Activation::silu || activation == Activation::gelu_tanh;
-    std::optional<FusedTier> fused = fused_tier({&gate_TF, &up_TF});
-    if (!known || !fused)
+    if (!known || !are_fusable({&gate_TF, &up_TF}))
         return activated(gate_TF, activation).mul(up_TF);
-    Gate gate = activation == Activation::silu ? Gate::silu : Gate::gelu_tanh;
-    if (fused->halves)
-        gate_into<Bf16>(fused->tier, gate, gate_TF, up_TF);
-    else
-        gate_into<float>(fused->tier, gate, gate_TF, up_TF);
+    Gate kind = activation == Activation::silu ? Gate::silu : Gate::gelu_tanh;
+    if (wants_gradient({&gate_TF, &up_TF}))
+        return gated_with_backward(gate_TF, up_TF, kind);
+    gate_into(gate_TF, gate_TF, up_TF, kind);
     return gate_TF;
 }
 
 }  // namespace
+
+void gate_into(const at::Tensor& out, const at::Tensor& gate, const at::Tensor& up, Gate kind) {
+    if (up.scalar_type() == at::kBFloat16)
+        gate_elements<Bf16>(out, gate, up, kind);
+    else
+        gate_elements<float>(out, gate, up, kind);
+}
 
 at::Tensor mlp(const at::Tensor& x_TD,
                const MlpWeights& weights,

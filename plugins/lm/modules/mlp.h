@@ -7,6 +7,8 @@
 
 namespace stillroom::lm {
 
+enum class Gate : std::uint8_t;
+
 // T tokens, D hidden, F feed-forward width
 
 /// The weights of one feed-forward, named as in a Hugging Face checkpoint.
@@ -15,6 +17,9 @@ struct MlpWeights {
     Linear up_proj;
     Linear down_proj;
 };
+
+/// act(gate)·up into `out`, which may be the gate itself. All are_fusable(), no gradient wanted.
+void gate_into(const at::Tensor& out, const at::Tensor& gate, const at::Tensor& up, Gate kind);
 
 /// down(act(gate(x))·up(x)), without a gate down(act(up(x))). `see_middle` is shown what down_proj
 /// takes, [T, F].

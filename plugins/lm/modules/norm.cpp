@@ -2,6 +2,7 @@
 
 #include "plugins/lm/kernels/rms_norm.h"
 #include "plugins/lm/modules/fused.h"
+#include "plugins/lm/modules/own_backward.h"
 
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
@@ -54,7 +55,10 @@ at::Tensor fused_norm(
 }  // namespace
 
 at::Tensor norm(const at::Tensor& x, const NormWeights& weights, Norm kind, double eps) {
-    if (kind != Norm::layer_plus_one)
+    bool rms = kind != Norm::layer_plus_one;
+    if (rms && are_fusable({&x, &weights.weight}) && wants_gradient({&x, &weights.weight}))
+        return norm_with_backward(x, weights.weight, eps, kind == Norm::rms_plus_one);
+    if (rms)
         if (std::optional<FusedTier> fused = fused_tier({&x, &weights.weight}))
             return fused_norm(*fused, x, weights.weight, kind, eps);
     switch (kind) {

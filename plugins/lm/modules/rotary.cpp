@@ -4,6 +4,7 @@
 #include "plugins/lm/config/rope.h"
 #include "plugins/lm/kernels/rotate.h"
 #include "plugins/lm/modules/fused.h"
+#include "plugins/lm/modules/own_backward.h"
 
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
@@ -55,6 +56,14 @@ bool bends_by_length(const Rope& rope, std::int64_t length) {
 }
 
 Turns turns_of(const Rope& rope, const Batch& batch, const at::TensorOptions& options) {
+    if (batch.positions_T.defined()) {
+        const auto* given = batch.positions_T.const_data_ptr<std::int64_t>();
+        std::vector<float> positions(given, given + batch.positions_T.numel());
+        return turns_at(rope,
+                        positions,
+                        *std::max_element(batch.lengths.begin(), batch.lengths.end()),
+                        options);
+    }
     // All sequences at once, but those whose own length bends their angles.
     std::vector<at::Tensor> cos, sin;
     std::size_t rows = batch.plain_rows() ? 1 : batch.lengths.size();  // one, many times
@@ -94,6 +103,8 @@ Turns turns_of(const Rope& rope, const Batch& batch, const at::TensorOptions& op
 }
 
 at::Tensor rotate(const at::Tensor& x_THK, const Turns& turns) {
+    if (wants_gradient({&x_THK}))
+        return rotate_with_backward(x_THK, turns);
     if (std::optional<FusedTier> fused = fused_tier({&x_THK, &turns.cos_TR, &turns.sin_TR})) {
         at::Tensor out = at::empty_like(x_THK);
         if (fused->halves)

@@ -18,4 +18,23 @@ bool has_avx2_and_f16c() {
 #endif
 }
 
+bool cpu_multiplies_bf16() {
+#if defined(__x86_64__)
+    constexpr unsigned kBf16Tiles = 1U << 22, kTiles = 1U << 24;  // leaf 7, edx
+    constexpr unsigned kSavesState = 1U << 27;                    // leaf 1, ecx
+    constexpr unsigned kTileState = 3U << 17;                     // of what the system saves
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    if (__get_cpuid(1, &a, &b, &c, &d) == 0 || (c & kSavesState) == 0)
+        return false;
+    if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0 ||
+        (d & (kBf16Tiles | kTiles)) != (kBf16Tiles | kTiles))
+        return false;
+    unsigned low = 0, high = 0;
+    __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return (low & kTileState) == kTileState;
+#else
+    return false;
+#endif
+}
+
 }  // namespace stillroom::lm

@@ -1,8 +1,10 @@
 """Tiny random models of every family and variation, and what transformers computes with them.
 
 Writes cases.json (config, ids, what was changed by hand; of a multimodal model also the names under which its decoder is saved, by
-those that it has alone, and the names and shapes of the rest) and logits.bin (fp32 logits of each case in order, then its bf16 logits)
-beside this script. Weights are not stored: both sides make them from their names by the rule of `weight` below.
+those that it has alone, and the names and shapes of the rest), logits.bin (fp32 logits of each case in order, then its bf16 logits) and
+gradients.json beside this script. Of the gradient of the mean loss over all next tokens each tensor has two numbers there: its length,
+and its product with the numbers that the rule gives to its name and "'". Weights are not stored: both sides make them from their names
+by the rule of `weight` below.
 
 Made with torch 2.11 and transformers 5.17: python make.py
 """
@@ -213,13 +215,28 @@ def padding_agrees(model, ids, logits):
     assert (out[0, 5:] - logits[0, :short]).abs().max() < 2e-5
 
 
-cases, blob = [], []
+def gradients_of(model, ids):
+    logits = model(ids).logits[:, :-1]
+    loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten())
+    loss.backward()
+    tensors = {}
+    for name, tensor in model.named_parameters():
+        if tensor.grad is None:  # of a block that was taken out, or of another tower
+            continue
+        name = name.replace("language_model.", "")
+        gradient = tensor.grad.double()
+        tensors[name] = [gradient.norm().item(), (gradient * weight(name + "'", gradient.shape)).sum().item()]
+    return {"loss": loss.item(), "tensors": tensors}
+
+
+cases, blob, gradients = [], [], []
 for name, (config, (rows, tokens)) in CASES.items():
     given = config if isinstance(config, dict) else None
     config = read_flat(given) if given else config
     model = built(name, config)
     towers = saved_names(model) if hasattr(config, "vision_config") else {}
     ids = torch.from_numpy((weight(name, (rows, tokens)).numpy() * 128 + 128).astype(np.int64)) % VOCAB
+    gradients.append(gradients_of(model, ids))
     with torch.no_grad():
         logits = model(ids).logits
         if "dynamic" not in name and not towers:
@@ -237,4 +254,5 @@ for name, (config, (rows, tokens)) in CASES.items():
 
 lines = ",\n".join(json.dumps(case) for case in cases)
 (here / "cases.json").write_text(f"[\n{lines}\n]\n")
+(here / "gradients.json").write_text("[\n" + ",\n".join(json.dumps(one) for one in gradients) + "\n]\n")
 (here / "logits.bin").write_bytes(b"".join(blob))

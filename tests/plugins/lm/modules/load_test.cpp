@@ -3,6 +3,7 @@
 #include "engine/base/error.h"
 #include "engine/base/files.h"
 #include "plugins/lm/modules/device.h"
+#include "plugins/lm/weights/processor.h"
 #include "plugins/lm/weights/tensor_writer.h"
 #include "tests/engine/temporary_folder.h"
 #include "tests/plugins/lm/modules/cases.h"
