@@ -1,0 +1,18 @@
+#pragma once
+
+#include "plugins/lm/parallel/comm.h"
+
+#include <chrono>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace stillroom::lm {
+
+/// Each rank on a thread of its own, with a connection of its own. What one throws is its exit code
+/// and its text.
+std::vector<std::string> on_ranks(int world,
+                                  std::chrono::milliseconds deadline,
+                                  const std::function<void(Comm)>& act);
+
+}  // namespace stillroom::lm
