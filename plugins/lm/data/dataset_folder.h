@@ -53,8 +53,8 @@ struct DatasetInfo {
     std::int64_t skipped = 0;  ///< rows of the source that were none and were left out
 
     bool weighted() const { return !parts.empty() && parts.front().weight.has_value(); }
-    Count documents() const;
-    Count tokens() const;
+    STILLROOM_API Count documents() const;
+    STILLROOM_API Count tokens() const;
     STILLROOM_API void describe_vocabulary(const VocabularyFacts& facts);
 };
 
@@ -68,8 +68,8 @@ struct DatasetFolder {
     DatasetInfo info;
     std::vector<IndexedDataset> parts;  ///< one for each of info.parts
 
-    std::int64_t tokens() const;
-    std::int64_t documents() const;
+    STILLROOM_API std::int64_t tokens() const;
+    STILLROOM_API std::int64_t documents() const;
     /// What ids must be below when they are read: the dataset's own vocabulary, or `otherwise`.
     std::int64_t vocabulary(std::int64_t otherwise) const {
         return info.vocabulary.value_or(otherwise);

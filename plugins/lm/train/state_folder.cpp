@@ -216,4 +216,11 @@ std::optional<FoundState> find_state(const fs::path& work, const FindState& how)
     return found;
 }
 
+StatePart open_state(const fs::path& work, std::int64_t step) {
+    StatePart part;
+    part.folder = work / kCheckpoints / step_name(step);
+    part.point = parse_point(read_file(part.folder / kState, kMostState));
+    return part;
+}
+
 }  // namespace stillroom::lm

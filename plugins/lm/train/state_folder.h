@@ -51,6 +51,13 @@ struct FindState {
 STILLROOM_API std::optional<FoundState> find_state(const std::filesystem::path& work,
                                                    const FindState& how);
 
+/// One that another rank has found.
+struct StatePart {
+    std::filesystem::path folder;
+    TrainingPoint point;
+};
+STILLROOM_API StatePart open_state(const std::filesystem::path& work, std::int64_t step);
+
 // For who writes them.
 
 inline constexpr const char* kCheckpoints = "checkpoints";
