@@ -59,6 +59,7 @@ public:
 class STILLROOM_API DescribeContext : public StageContext {
 public:
     ~DescribeContext() override;
+    virtual int ranks() const = 0;  ///< that will run it
     virtual void cost(const Cost& cost) = 0;
 };
 

@@ -55,6 +55,7 @@ public:
     }
     bool given(std::string_view setting) const override { return was_given(stage_.given, setting); }
     bool offline() const override { return job_.offline; }
+    int ranks() const override { return stage_.ranks; }
     void log(LogLevel level, std::string_view text) override {
         Record out = record("log");
         out.name = level_name(level);

@@ -176,7 +176,7 @@ private:
     }
 
     void write_small_files() {
-        CopiedFiles copied = copy_small_files(
+        lm::CopiedFiles copied = copy_small_files(
             source_.path, files_, folder_.path(), {kConfig, kCard, std::string(lm::kModelIndex)});
         add(kConfig);
         for (const std::string& name : copied.names)

@@ -2,11 +2,9 @@
 
 #include "engine/base/durable.h"
 #include "engine/base/error.h"
-#include "engine/base/files.h"
 #include "engine/base/json.h"
 #include "plugins/lm/config/config_file.h"
-#include "plugins/lm/config/hooks.h"
-#include "plugins/lm/hub/model_files.h"
+#include "plugins/lm/weights/small_files.h"
 #include "plugins/lm/weights/strict_check.h"
 
 #include <fmt/format.h>
@@ -17,29 +15,6 @@
 namespace stillroom::prune {
 namespace fs = std::filesystem;
 namespace {
-
-constexpr std::size_t kLargestSmallFile = std::size_t{256} << 20;
-
-/// Tokenizer, templates, generation config, licence: all but what is written anew.
-void copy_small_files(RunContext& context, const fs::path& from, const fs::path& to) {
-    for (const std::string& name : list_folder(from)) {
-        std::error_code ignored;
-        if (!fs::is_regular_file(from / name, ignored) || !lm::is_small_model_file(name) ||
-            name == "config.json" || name == "README.md" || name == lm::kModelIndex)
-            continue;
-        std::string text = read_file(from / name, kLargestSmallFile);
-        if (lm::may_hold_hooks(name)) {
-            lm::ConfigText json = lm::ConfigText::parse(text, (from / name).string());
-            for (const std::string& hook : lm::hooks_in(json))
-                context.log(
-                    LogLevel::warning,
-                    fmt::format("{}: {} names code to be run and was left out", name, hook));
-            lm::drop_hooks(json);
-            text = json.text();
-        }
-        write_record_file(to / name, text);
-    }
-}
 
 std::string config_of(const fs::path& source, const Pruned& pruned) {
     lm::ConfigFile config = lm::ConfigFile::read(source / "config.json");
@@ -127,7 +102,10 @@ void write_pruned(RunContext& context,
         context, folder, cut_tensors(files, pruned.before, pruned.cut, pruned.changes), options);
     write_record_file(folder / "config.json", config);
     write_record_file(folder / "index_map.json", index_map_json(pruned) + "\n");
-    copy_small_files(context, source, folder);
+    const lm::CopiedFiles copied =
+        lm::copy_small_files(source, lm::kept_small_files(source), folder);
+    for (const std::string& hook : copied.hooks)
+        context.log(LogLevel::warning, hook + " names code to be run and was left out");
 }
 
 void check_written(const fs::path& source, const fs::path& folder, const Pruned& pruned) {

@@ -49,9 +49,7 @@ public:
         part.head_words = std::clamp<std::int64_t>(counted - words.begin, 0, words.count);
         part.config = local_config(part, words.count);
 
-        ModelConfig named = whole_;
-        named.prefix.clear();
-        for (const Weight& weight : weight_table(named))
+        for (const Weight& weight : weight_table(whole_))
             if (is_here(weight, part))
                 part.weights.push_back(held(weight));
         return part;
@@ -69,7 +67,6 @@ private:
 
     ModelConfig local_config(const ModelPart& part, std::int64_t words) const {
         ModelConfig config = whole_;
-        config.prefix.clear();
         config.vocab = words;
         for (std::size_t i = 0; i < config.layers.size(); i++) {
             Layer& layer = config.layers[i];

@@ -22,7 +22,7 @@ enum class Sharing : std::uint8_t {
 
 /// What a rank holds of a weight.
 struct HeldWeight {
-    std::string name;    ///< Hugging Face's, without the config's prefix
+    std::string name;    ///< Hugging Face's
     Shape whole, shape;  ///< of the checkpoint's tensor, and of this part
     int dim = 0;         ///< the part is these indices along it
     Runs runs;

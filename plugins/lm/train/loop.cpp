@@ -14,7 +14,11 @@
 namespace stillroom::lm {
 namespace {
 
-constexpr double kSpike = 10;      // times the usual loss: worth a word
+constexpr double kSpike = 10;  // times the usual loss: worth a word
+// fp16's slopes are scaled by as much as they bear: doubled after so many steps without an
+// overflow, halved after so many with one.
+constexpr double kFirstScale = 0x1p32;
+constexpr std::int64_t kGrowsAfter = 1000, kShrinksAfter = 2;
 constexpr double kForgets = 0.95;  // of the usual loss, at each step
 
 double now() {
@@ -65,7 +69,7 @@ private:
 };
 
 Loop::Loop(const LoopPlan& plan,
-           const Learning& learning,
+           Learning& learning,
            Parameters& student,
            const Samples& train,
            const Samples* valid,
@@ -127,7 +131,7 @@ double Loop::agreed_norm(const at::Tensor& flat_O) const {
 
 void Loop::learn(const TrainingPoint& point, StepRecord& record) {
     reduce_gradients(*learning_.mesh, student_);
-    auto rows = static_cast<double>(record.losses.rows);
+    double rows = static_cast<double>(record.losses.rows) * learning_.scale;
     record.gradient_norm = agreed_norm(student_.own(student_.gradient_N)) / rows;
     if (!std::isfinite(record.gradient_norm) || !std::isfinite(record.losses.total)) {
         record.skipped = true;
@@ -170,7 +174,7 @@ StepRecord Loop::step(TrainingPoint& point, Batches& batches) {
                 fmt::format("step {}: no token counts, so nothing is learnt", record.step));
         } else {
             learn(point, record);
-            if (record.skipped) {
+            if (!shrinks_scale(point, record) && record.skipped) {
                 std::string what =
                     fmt::format("step {}: {} is not finite (samples {} to {})",
                                 record.step,
@@ -196,6 +200,23 @@ StepRecord Loop::step(TrainingPoint& point, Batches& batches) {
     return record;
 }
 
+/// Keeps the scale of slopes; true where the step only found that it was too large.
+bool Loop::shrinks_scale(TrainingPoint& point, const StepRecord& record) {
+    if (student_.weights_N.scalar_type() != at::kHalf)
+        return false;
+    bool overflowed = record.skipped && std::isfinite(record.losses.total) && point.loss_scale > 1;
+    if (overflowed) {
+        point.scaled_steps = 0;
+        if (++point.overflows >= kShrinksAfter)
+            point.loss_scale /= 2;
+    } else if (++point.scaled_steps >= kGrowsAfter) {
+        point.loss_scale *= 2;
+        point.scaled_steps = point.overflows = 0;
+    }
+    learning_.scale = point.loss_scale;
+    return overflowed;
+}
+
 void Loop::note_spike(const StepRecord& record) {
     double loss = record.losses.total;
     if (record.skipped)
@@ -209,6 +230,9 @@ void Loop::note_spike(const StepRecord& record) {
 }
 
 bool Loop::run(TrainingPoint& point, const std::function<void(const TrainingPoint&)>& save) {
+    if (student_.weights_N.scalar_type() == at::kHalf && point.step == 0)
+        point.loss_scale = kFirstScale;
+    learning_.scale = point.loss_scale;
     Batches batches(*this, train_, point.samples);
     auto validate_at = [&](std::int64_t step) {
         Losses found = validate();

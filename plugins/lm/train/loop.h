@@ -73,7 +73,7 @@ class STILLROOM_API Loop {
 public:
     /// `valid` may be null: nothing is validated. The arguments outlive it.
     Loop(const LoopPlan& plan,
-         const Learning& learning,
+         Learning& learning,
          Parameters& student,
          const Samples& train,
          const Samples* valid,
@@ -94,9 +94,10 @@ private:
     bool wants_stop(double seconds) const;
     void note_spike(const StepRecord& record);
     void learn(const TrainingPoint& point, StepRecord& record);
+    bool shrinks_scale(TrainingPoint& point, const StepRecord& record);
 
     const LoopPlan& plan_;
-    const Learning& learning_;
+    Learning& learning_;
     Parameters& student_;
     const Samples& train_;
     const Samples* valid_;

@@ -97,9 +97,7 @@ at::Tensor tensor_of(const FolderTensor& found) {
 
 }  // namespace
 
-StateShare take_snapshot(const Mesh& mesh,
-                         const Parameters& parameters,
-                         const std::string& prefix) {
+StateShare take_snapshot(const Mesh& mesh, const Parameters& parameters) {
     at::ScalarType type = parameters.weights_N.scalar_type();
     bool has_master = type != at::kFloat;
     std::vector<at::Tensor> master = gathered(mesh, parameters, parameters.master_O);
@@ -117,7 +115,7 @@ StateShare take_snapshot(const Mesh& mesh,
                 new_tensor(fmt::format("{}{}", held.name, kind), values, at::kFloat));
         };
         if (!is_projection(held))
-            share.model.push_back(new_tensor(prefix + held.name, master[i], type));
+            share.model.push_back(new_tensor(held.name, master[i], type));
         if (has_master || is_projection(held))
             keep(kMaster, master[i]);
         keep(kMean, mean[i]);
@@ -126,7 +124,7 @@ StateShare take_snapshot(const Mesh& mesh,
     return share;
 }
 
-void restore(const StateTensors& state, Parameters& parameters, const std::string& prefix) {
+void restore(const StateTensors& state, Parameters& parameters) {
     for (const Parameter& one : parameters.list()) {
         at::Tensor values = at::empty(one.held.shape, at::kFloat);
         auto take = [&](const FolderTensor& found) {
@@ -134,7 +132,7 @@ void restore(const StateTensors& state, Parameters& parameters, const std::strin
             found.forget();
         };
         std::optional<FolderTensor> master = state.find(one.held.name + std::string(kMaster));
-        take(master ? *master : state.model().at(prefix + one.held.name));
+        take(master ? *master : state.model().at(one.held.name));
         parameters.set(one, values);
         take(state.at(one.held.name + std::string(kMean)));
         parameters.keep(parameters.mean_O, one, values);

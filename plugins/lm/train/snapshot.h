@@ -13,14 +13,10 @@ inline bool writes_state(const Mesh& mesh) {
 }
 
 /// A copy of this rank's share of a state, while training goes on. Called by all ranks; empty on
-/// those that do not write. `prefix` is that of the model's tensors.
-STILLROOM_API StateShare take_snapshot(const Mesh& mesh,
-                                       const Parameters& parameters,
-                                       const std::string& prefix);
+/// those that do not write.
+STILLROOM_API StateShare take_snapshot(const Mesh& mesh, const Parameters& parameters);
 
 /// Takes this rank's part of a state, whatever layout wrote it.
-STILLROOM_API void restore(const StateTensors& state,
-                           Parameters& parameters,
-                           const std::string& prefix);
+STILLROOM_API void restore(const StateTensors& state, Parameters& parameters);
 
 }  // namespace stillroom::lm

@@ -4,6 +4,7 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
+#include <ATen/ops/full.h>
 #include <ATen/ops/nonzero.h>
 #include <torch/csrc/autograd/autograd.h>
 
@@ -17,7 +18,10 @@ at::Tensor leaf(const at::Tensor& x_TD) {
 }
 
 /// From where a graph ends, and from a number beside it, if there is one.
-void go_back(const at::Tensor& x_TD, const at::Tensor& slope_TD, const at::Tensor& number) {
+void go_back(const at::Tensor& x_TD,
+             const at::Tensor& slope_TD,
+             const at::Tensor& number,
+             double scale) {
     torch::autograd::variable_list ends, slopes;
     if (x_TD.defined() && x_TD.requires_grad()) {
         ends.push_back(x_TD);
@@ -25,7 +29,7 @@ void go_back(const at::Tensor& x_TD, const at::Tensor& slope_TD, const at::Tenso
     }
     if (number.defined() && number.requires_grad()) {
         ends.push_back(number);
-        slopes.emplace_back();
+        slopes.push_back(at::full({}, scale, number.options()));
     }
     if (!ends.empty())
         torch::autograd::backward(ends, slopes);
@@ -206,14 +210,15 @@ void StagePass::run_head(const at::Tensor& x_TD, bool learns) {
     head_slope_TD_ = at::empty_like(batch.student.hidden_TD);
     sums_.head = head_slopes(batch,
                              learning_.terms,
-                             {.hidden_TD = head_slope_TD_,
+                             {.scale = learning_.scale,
+                              .hidden_TD = head_slope_TD_,
                               .weight_VD = decoder_.lm_head.grad().narrow(0, 0, part_.head_words)});
 }
 
 at::Tensor StagePass::backward(const at::Tensor& slope_TD) {
     at::Tensor down_TD = slope_TD;
     if (part_.heads) {
-        go_back(head_TD_, head_slope_TD_, head_hidden_);
+        go_back(head_TD_, head_slope_TD_, head_hidden_, learning_.scale);
         down_TD = last_TD_.grad();
         head_TD_.reset(), head_slope_TD_.reset(), head_hidden_.reset(), last_TD_.reset();
     }
@@ -222,12 +227,12 @@ at::Tensor StagePass::backward(const at::Tensor& slope_TD) {
         Stretch& stretch = stretches_.back();
         if (!stretch.out_TD.defined())
             run(stretch);
-        go_back(stretch.out_TD, down_TD, stretch.hidden);
+        go_back(stretch.out_TD, down_TD, stretch.hidden, learning_.scale);
         down_TD = stretch.in_TD.grad();
     }
     if (!part_.embeds)
         return down_TD;
-    go_back(embedded_TD_, down_TD, embedded_hidden_);
+    go_back(embedded_TD_, down_TD, embedded_hidden_, learning_.scale);
     return {};
 }
 

@@ -33,6 +33,7 @@ struct Learning {
     std::vector<HiddenTerm> hidden;
     std::int64_t recompute = 0;   ///< layers whose activations are computed again together; 0: all
                                   ///< are kept
+    double scale = 1;             ///< of all slopes: those of fp16 would vanish without
     bool sequence = false;        ///< ranks of a layer share the tokens between layers
     std::int64_t head_words = 0;  ///< logits that count, over all ranks
 };

@@ -17,6 +17,8 @@ void visit_fields(Point& point, Visit visit) {
     visit("nonfinite", point.nonfinite);
     visit("seed", point.seed);
     visit("loss_scale", point.loss_scale);
+    visit("scaled_steps", point.scaled_steps);
+    visit("overflows", point.overflows);
     visit("seconds", point.seconds);
     visit("first", point.first);
     visit("last", point.last);

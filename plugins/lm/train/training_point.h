@@ -18,7 +18,9 @@ struct TrainingPoint {
     std::int64_t skipped = 0;    ///< steps without an update
     std::int64_t nonfinite = 0;  ///< steps whose loss or gradient was no number
     std::int64_t seed = 0;
-    double loss_scale = 1;
+    double loss_scale = 1;                      ///< of slopes, where they are fp16
+    std::int64_t scaled_steps = 0;              ///< since it changed
+    std::int64_t overflows = 0;                 ///< seen since it last changed
     double seconds = 0;                         ///< of work, over all starts
     std::map<std::string, double> first, last;  ///< validations, by the name of the loss
     std::map<std::string, double> best;

@@ -63,6 +63,7 @@ TEST_CASE("what cannot work is thrown with its key and the exit of a recipe's mi
         bool given(std::string_view) const override { return false; }
         bool offline() const override { return true; }
         void log(LogLevel, std::string_view) override {}
+        int ranks() const override { return 1; }
         void cost(const Cost&) override {}
     };
     try {

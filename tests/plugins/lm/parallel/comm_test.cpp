@@ -16,6 +16,7 @@
 using namespace stillroom;
 using namespace std::chrono_literals;
 using lm::Comm;
+using lm::free_place;
 using lm::on_ranks;
 
 namespace {

@@ -10,8 +10,6 @@
 #include <thread>
 
 namespace stillroom::lm {
-namespace {
-
 std::string free_place() {
     Descriptor socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     sockaddr_in place{};
@@ -22,8 +20,6 @@ std::string free_place() {
     REQUIRE(getsockname(socket.get(), reinterpret_cast<sockaddr*>(&place), &size) == 0);
     return "127.0.0.1:" + std::to_string(ntohs(place.sin_port));
 }
-
-}  // namespace
 
 std::vector<std::string> on_ranks(int world,
                                   std::chrono::milliseconds deadline,

@@ -9,6 +9,9 @@
 
 namespace stillroom::lm {
 
+/// Where nobody listens.
+std::string free_place();
+
 /// Each rank on a thread of its own, with a connection of its own. What one throws is its exit code
 /// and its text.
 std::vector<std::string> on_ranks(int world,

@@ -1,0 +1,104 @@
+#include "plugins/train/check.h"
+
+#include "engine/base/error.h"
+#include "plugins/lm/train/hidden_points.h"
+#include "plugins/train/distill_settings.h"
+
+#include <fmt/format.h>
+
+namespace stillroom::train {
+namespace {
+
+using Key = DistillSettings::Key;  // the keys of all stages of training are alike
+
+void check_point(const std::string& text,
+                 std::string_view key,
+                 const char* whose,
+                 const lm::ModelConfig& model) {
+    std::optional<lm::Point> point = lm::point_named(text);
+    std::size_t layers = model.layers.size();
+    auto refuse = [&](std::string message) {
+        throw Error({}, std::move(message))
+            .key(std::string(key))
+            .hint(fmt::format("embed, layers.0 to layers.{}, layers.N.norm1, layers.N.norm2 or "
+                              "final_norm",
+                              layers - 1))
+            .exit_code(kExitUsage);
+    };
+    if (!point)
+        refuse(fmt::format("'{}' is no point of a model", text));
+    if (point->kind == lm::Point::embed || point->kind == lm::Point::final_norm)
+        return;
+    if (point->index >= layers)
+        refuse(fmt::format("'{}': {} has {} layers, counted from 0", text, whose, layers));
+    const lm::Layer& layer = model.layers[point->index];
+    if ((point->kind == lm::Point::norm1 && !layer.attention) ||
+        (point->kind == lm::Point::norm2 && !layer.mlp))
+        refuse(fmt::format("'{}': this layer of {} has no such block", text, whose));
+}
+
+}  // namespace
+
+void check_hidden(const Training& training,
+                  const lm::ModelConfig& student,
+                  const lm::ModelConfig& teacher) {
+    for (std::size_t i = 0; i < training.hidden.size(); i++) {
+        auto key = Key().loss.hidden[i];
+        check_point(training.hidden[i].student, key.student, "the student", student);
+        check_point(training.hidden[i].teacher, key.teacher, "the teacher", teacher);
+    }
+    if (training.shared_projection && training.layout.pipeline > 1 && training.hidden.size() > 1 &&
+        student.hidden != teacher.hidden)
+        throw Error({}, "stages of a pipeline share no projection")
+            .key(Key().loss.shared_projection)
+            .hint("one for each pair (the default), or parallel.pipeline: 1")
+            .exit_code(kExitUsage);
+}
+
+lm::Layout checked_layout(const Training& training,
+                          std::int64_t world,
+                          const lm::ModelConfig& student) {
+    std::vector<lm::LayoutProblem> problems;
+    lm::Layout layout = lm::lay_out(training.layout, world, student, problems);
+    for (lm::LayoutProblem& problem : problems)
+        problem.key = fmt::format("{}.{}", std::string_view(Key().parallel), problem.key);
+    if (std::optional<lm::LayoutProblem> uneven =
+            lm::uneven_batch(training.global_batch, training.micro_batch, layout.data))
+        problems.push_back(*uneven);
+    if (training.sequence_parallel.value_or(false) && training.layout.tensor == 1)
+        problems.push_back({.key = std::string(std::string_view(Key().parallel.sequence)),
+                            .message = "sequence is shared by ranks that share layers, and "
+                                       "tensor is 1",
+                            .hint = "sequence: auto, or a tensor above 1"});
+    if (training.shares_sequence() && training.sequence % training.layout.tensor != 0)
+        problems.push_back({.key = std::string(std::string_view(Key().sequence)),
+                            .message = fmt::format("sequence {} is not a multiple of tensor {}",
+                                                   training.sequence,
+                                                   training.layout.tensor),
+                            .hint = "or parallel.sequence: false"});
+    if (problems.empty())
+        return layout;
+    Error error({}, problems.front().message);
+    error.key(problems.front().key).hint(problems.front().hint).exit_code(kExitUsage);
+    for (std::size_t i = 1; i < problems.size(); i++)
+        error.note({}, fmt::format("and {}: {}", problems[i].key, problems[i].message));
+    throw error;
+}
+
+lm::Layout teacher_layout(const lm::Layout& student, const lm::ModelConfig& teacher) {
+    lm::Layout out = student;
+    std::vector<lm::LayoutProblem> problems;
+    lm::lay_out({.tensor = student.tensor}, student.tensor, teacher, problems);
+    if (!problems.empty())
+        out.tensor = 1;
+    auto layers = static_cast<int>(teacher.layers.size());
+    if (layers < student.pipeline)
+        out.pipeline = 1;
+    // As even as may be, and the last stages, where the head is, no longer than the others.
+    out.stage_layers.clear();
+    for (int stage = 0; stage < out.pipeline; stage++)
+        out.stage_layers.push_back(layers / out.pipeline + (stage < layers % out.pipeline ? 1 : 0));
+    return out;
+}
+
+}  // namespace stillroom::train
