@@ -61,7 +61,8 @@ public:
                 return parts_->find(t);
             });
         parts_->decoder = Decoder::read(tree(top, "decoder"), reader_);
-        read_truncation(tree(top, "truncation"));
+        read_truncation(map_or_nothing(top, "truncation"));
+        map_or_nothing(top, "padding");  // what pads a batch pads it, not its texts
         if (bpe_ && parts_->pre_tokenizer.spells_bytes() && bpe_->read_bytes())
             parts_->pre_tokenizer.leave_spelling();
         parts_->finish();
@@ -107,6 +108,13 @@ private:
             return;
         }
         out.emplace(name, text_.substr(begin, in.at() - begin));
+    }
+
+    Json map_or_nothing(const Members& from, std::string_view key) const {
+        Json value = tree(from, key);
+        if (!value.is_null() && !value.is_map())
+            reader_.refuse(fmt::format("'{}' should be a map or null", key));
+        return value;
     }
 
     static std::string rest_of(const Members& top, const Members& model) {
@@ -442,8 +450,12 @@ private:
         std::int64_t most = reader_.number(value, "max_length", 0);
         std::int64_t stride = reader_.number(value, "stride", 0);
         std::string direction = reader_.text(value, "direction", "Right");
-        if (most < 0 || stride < 0 || (direction != "Right" && direction != "Left"))
-            reader_.refuse("the truncation is none that can be");
+        if (direction != "Right" && direction != "Left")
+            reader_.refuse(fmt::format("the truncation's direction is '{}', not 'Left' or 'Right'",
+                                       direction));
+        if (most < 0 || stride < 0)
+            reader_.refuse(fmt::format(
+                "the truncation's max_length {} or stride {} is negative", most, stride));
         out.max_tokens = static_cast<std::size_t>(most);
         out.stride = static_cast<std::size_t>(stride);
         out.drop_front = direction == "Left";

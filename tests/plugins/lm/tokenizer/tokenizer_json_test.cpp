@@ -77,6 +77,24 @@ TEST_CASE("a component that nobody knows is refused by its name") {
     CHECK(refused("{" + model + R"(, "whatever": {"type": "Magic"}})") == "nothing");
 }
 
+TEST_CASE("truncation and padding that cannot be are refused by name") {
+    std::string model = R"({"model": {"type": "BPE", )" + kVocab + R"("merges": []})";
+    CHECK(refused(model + R"(, "truncation": 7})") == "3: 'truncation' should be a map or null");
+    CHECK(refused(model + R"(, "padding": "x"})") == "3: 'padding' should be a map or null");
+    CHECK(refused(model + R"(, "truncation": {"max_length": 8, "direction": "Up"}})") ==
+          "3: the truncation's direction is 'Up', not 'Left' or 'Right'");
+    CHECK(refused(model + R"(, "truncation": {"max_length": -8}})") ==
+          "3: the truncation's max_length -8 or stride 0 is negative");
+    Tokenizer good = Tokenizer::parse(
+        model +
+            R"(, "truncation": {"max_length": 8, "stride": 2, "direction": "Left"}, "padding": {}})",
+        "tokenizer.json");
+    REQUIRE(good.truncation());
+    CHECK(good.truncation()->max_tokens == 8);
+    CHECK(good.truncation()->stride == 2);
+    CHECK(good.truncation()->drop_front);
+}
+
 TEST_CASE("T6: what is no JSON is refused at its line") {
     CHECK(refused("") == "3: the text ends inside a value");
     CHECK(refused("{\"other\": 3\n,}") == "3: no JSON: nothing follows this comma");
