@@ -80,8 +80,8 @@ public:
     virtual void text(std::string_view text) = 0;  ///< what `do` prints on stdout
     virtual bool cancelled() const = 0;  ///< this rank's view; ranks agree at a step boundary
 
-    /// Says that work() holds all that is needed to go on: after a signal the engine then ends with
-    /// 75, not 130.
+    /// Says that work() holds all that is needed to go on: after a signal, or an Error that exits
+    /// with 75 because settings want a stop there, the engine then ends with 75, not 130.
     virtual void saved() = 0;
 
     /// `auto` becomes what `decide` says the first time, and stays that when the work goes on.

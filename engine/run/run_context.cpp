@@ -149,6 +149,7 @@ bool WorkerContext::cancelled() const {
 }
 
 void WorkerContext::saved() {
+    saved_ = true;
     decisions_.begin();
     records_.write(record("saved"));
 }

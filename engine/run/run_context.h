@@ -50,6 +50,7 @@ public:
 
     /// True if the stage was told to stop: what it returned from is not its end.
     bool was_cancelled() const { return told_; }
+    bool has_saved() const { return saved_; }
 
 private:
     const Job& job_;
@@ -58,6 +59,7 @@ private:
     Decisions& decisions_;
     Faults& faults_;
     mutable std::atomic<bool> told_{false};
+    std::atomic<bool> saved_{false};
     mutable std::atomic<std::int64_t> next_look_{0};
 };
 

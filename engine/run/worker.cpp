@@ -174,6 +174,12 @@ void Worker::run_stage(Faults& faults) {
     try {
         faults.step();
         stage->run(context);
+    } catch (const Error& error) {
+        cancelled_ = context.was_cancelled();
+        if (error.exit_code() != kExitStopped || !context.has_saved())
+            throw;
+        cancelled_ = true;  // by what its own settings say, at a safe point
+        return;
     } catch (...) {
         cancelled_ = context.was_cancelled();
         throw;

@@ -92,7 +92,8 @@ public:
                          fmt::format("going on after step {} of {}", point.step, plan_.steps));
         open_writer(point);
         if (!learn(point))
-            return;
+            throw Error({}, fmt::format("stopped after step {} of {}", point.step, plan_.steps))
+                .exit_code(kExitStopped);
         finish(point);
     }
 
