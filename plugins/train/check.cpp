@@ -2,9 +2,13 @@
 
 #include "engine/base/error.h"
 #include "plugins/lm/train/hidden_points.h"
+#include "plugins/lm/weights/weight_table.h"
 #include "plugins/train/distill_settings.h"
 
 #include <fmt/format.h>
+#include <fnmatch.h>
+
+#include <algorithm>
 
 namespace stillroom::train {
 namespace {
@@ -38,6 +42,23 @@ void check_point(const std::string& text,
 }
 
 }  // namespace
+
+void check_no_decay(const Training& training, const lm::ModelConfig& student) {
+    lm::WeightTable weights = lm::weight_table(student);
+    for (std::size_t i = 0; i < training.no_decay.size(); i++) {
+        const std::string& glob = training.no_decay[i];
+        if (std::none_of(weights.begin(),
+                         weights.end(),
+                         [&](const lm::Weight& weight) {
+                             return fnmatch(glob.c_str(), weight.name.c_str(), 0) == 0;
+                         }) &&
+            !glob.starts_with("projections"))
+            throw Error({}, fmt::format("'{}' is the name of no tensor of the student", glob))
+                .key(std::string(Key().optimizer.no_decay))
+                .hint(fmt::format("its first is {}; * stands for anything", weights.begin()->name))
+                .exit_code(kExitUsage);
+    }
+}
 
 void check_hidden(const Training& training,
                   const lm::ModelConfig& student,

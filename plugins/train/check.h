@@ -21,6 +21,9 @@ struct Ports {
 /// what it costs. Leaves the skeletons of the outputs.
 void describe_training(DescribeContext& context, const Training& training, const Ports& ports);
 
+/// Throws Error (exit 2) for a pattern of no_decay that no tensor has.
+void check_no_decay(const Training& training, const lm::ModelConfig& student);
+
 /// Throws Error (exit 2) for points that a model does not have.
 void check_hidden(const Training& training,
                   const lm::ModelConfig& student,

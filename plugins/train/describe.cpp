@@ -107,6 +107,7 @@ void describe_training(DescribeContext& context, const Training& training, const
     if (!student)
         return;
     lm::Layout layout = checked_layout(training, context.ranks(), student->model());
+    check_no_decay(training, student->model());
     write_skeletons(context, ports);
     std::optional<lm::ModelConfig> teacher;
     if (std::optional<lm::ConfigFile> file = config_of(context, ports.teacher))

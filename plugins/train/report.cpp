@@ -78,12 +78,13 @@ std::string report_text(const Training& training, const Summary& summary) {
     const lm::TrainingPoint& point = summary.point;
     std::string text;
     if (!training.validate_only)
-        text += fmt::format("{} steps, {} tokens in {:.0f} s: {:.0f} tokens/s, {} at most\n",
-                            point.step,
-                            point.tokens,
-                            point.seconds,
-                            rate(point),
-                            size_text(summary.peak_memory));
+        text +=
+            fmt::format("{} steps, {} tokens in {:.1f} s: {:.0f} tokens/s, {} of memory at most\n",
+                        point.step,
+                        point.tokens,
+                        point.seconds,
+                        rate(point),
+                        size_text(summary.peak_memory));
     if (summary.last) {
         text += fmt::format("loss of the last step: total {:.5f}, ce {:.5f}",
                             summary.last->total,

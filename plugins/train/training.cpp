@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -68,6 +69,26 @@ std::int64_t samples_of(const Span& span, const Training& training, std::int64_t
     return std::min(span.steps, most) * training.global_batch;
 }
 
+/// What newcomers meet, in the steps that they think in; lm::check_schedule knows samples alone.
+void check_spans(const Training& training, const Lengths& lengths) {
+    const lm::Schedule& schedule = lengths.schedule;
+    auto steps = [&](std::int64_t samples) {
+        return static_cast<double>(samples) / static_cast<double>(training.global_batch);
+    };
+    if (schedule.warmup >= schedule.length)
+        refuse(
+            Key().schedule.warmup,
+            fmt::format("a warmup of {:.6g} steps does not end before the {:.6g} of the schedule",
+                        steps(schedule.warmup),
+                        steps(schedule.length)),
+            "schedule.warmup: {share: 0.05} of the training, or a longer training");
+    if (schedule.course == lm::Course::wsd && !training.tail_steps)
+        refuse(Key().schedule.kind,
+               "wsd falls at its end, and tail_steps does not say over how many steps",
+               fmt::format("schedule.tail_steps: {}, a tenth of the training",
+                           std::max<std::int64_t>(1, lengths.steps / 10)));
+}
+
 }  // namespace
 
 std::optional<Lengths> lengths_of(const Training& training,
@@ -89,6 +110,7 @@ std::optional<Lengths> lengths_of(const Training& training,
     schedule.length = training.decay_steps ? samples_of(*training.decay_steps, training, all) : all;
     schedule.fall = training.tail.value_or(lm::Fall::linear);
     schedule.fall_length = training.tail_steps.value_or(0) * training.global_batch;
+    check_spans(training, out);
     lm::check_schedule(schedule);
     return out;
 }

@@ -77,7 +77,10 @@ std::vector<int> share_layers(const LayoutWish& wish,
         sum += fmt::format(" - last {}", *wish.last_layers);
     if (ends > 0)
         sum += fmt::format(" = {}", rest);
-    if (middle == 0 ? rest != 0 : rest < middle || rest % middle != 0) {
+    if (middle > 0 && rest < middle)
+        return tell(fmt::format("{}, too few for {} other stages", sum, middle),
+                    fmt::format("first and last hold at most {} together", layers - middle));
+    if (middle == 0 ? rest != 0 : rest % middle != 0) {
         std::string hint =
             ends > 0 ? "first and last leave a number of layers that divides over the others"
                      : fmt::format("these divide: {}", divisors_up_to(layers, wish.pipeline));

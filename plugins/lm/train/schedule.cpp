@@ -45,7 +45,7 @@ void check_schedule(const Schedule& schedule) {
         refuse_schedule(
             "schedule.min_lr",
             fmt::format("min_lr {} is not between 0 and lr {}", schedule.least, schedule.most),
-            "it is what lr falls to");
+            "lr falls to it: schedule.min_lr: 0, or a tenth of lr");
     if (schedule.warmup < 0 || schedule.warmup >= schedule.length)
         refuse_schedule(
             "schedule.warmup",
