@@ -54,15 +54,15 @@ void Telling::warning(const std::string& text) {
 }
 
 void Telling::step(const lm::StepRecord& record, const lm::TrainingPoint& point) {
-    if (!speaks_)
-        return;
-    seconds_ += record.seconds;
-    steps_++;
     double done = static_cast<double>(record.step) / static_cast<double>(about_.steps);
     std::string what = fmt::format("step {} of {}", record.step, about_.steps);
     if (!record.skipped)
         what += fmt::format(", loss {:.4f}", record.losses.total);
-    context_.progress(done, what);
+    context_.progress(done, what);  // each rank its own, so that the engine sees who stays behind
+    if (!speaks_)
+        return;
+    seconds_ += record.seconds;
+    steps_++;
     if (record.step % training_.log_every != 0 && record.step != about_.steps)
         return;
     lm::LoggedStep line = line_of(record, point);

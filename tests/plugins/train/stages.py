@@ -254,7 +254,7 @@ def a_gate_that_is_missed_fails_the_run(bench):
 def pretraining_learns_the_text(bench):
     given = f"model={bench.student}", f"data={bench.data}"
     quick = [word for word in QUICK if not word.startswith("loss.")]
-    answer = bench.do("train.pretrain", *given, *quick, "ranks=2", "parallel.pipeline=2")
+    answer = bench.do("train.pretrain", *given, *quick, "split='80,20,0'", "ranks=2", "parallel.pipeline=2")
     report = bench.report(answer)
     assert report["validation"]["last"]["ce"] < report["validation"]["first"]["ce"], report
 
