@@ -18,6 +18,7 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
 #include <fmt/format.h>
+#include <malloc.h>
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -346,8 +347,8 @@ private:
     bool learn(lm::TrainingPoint& point) {
         point_ = &point;
         told_ = point.step;
-        bool ended = loop().run(point, [this](const lm::TrainingPoint& now) {
-            lm::StateShare share = lm::take_snapshot(mesh_, *student_);
+        bool ended = loop().run(point, [this](const lm::TrainingPoint& now, bool last) {
+            lm::StateShare share = lm::take_snapshot(mesh_, *student_, last);
             if (writer_)
                 writer_->write(std::move(share), now);
         });
@@ -400,12 +401,21 @@ private:
     }
 
     void finish(const lm::TrainingPoint& point) {
+        let_go();
         if (is_first())
             write_trained(context_,
                           student_folder_,
                           lm::open_state(context_.work(), point.step).folder,
                           context_.output("model"));
         tell(point);
+    }
+
+    /// What is left to do needs neither model: the weights are in the state.
+    void let_go() {
+        teacher_ = {};
+        teacher_files_.reset();
+        student_.reset();
+        malloc_trim(0);  // keep_freed_memory() kept it for the next step
     }
 
     void tell(const lm::TrainingPoint& point) {

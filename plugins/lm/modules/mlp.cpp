@@ -38,15 +38,24 @@ void gate_elements(const at::Tensor& out, const at::Tensor& gate, const at::Tens
     });
 }
 
-/// act(gate)·up; the gate is the caller's own and may be overwritten.
-at::Tensor gated_middle(const at::Tensor& gate_TF, const at::Tensor& up_TF, Activation activation) {
+/// That of the kernels; none: LibTorch's operators compute it.
+std::optional<Gate> fused_gate(const at::Tensor& gate_TF,
+                               const at::Tensor& up_TF,
+                               Activation activation) {
     bool known = activation == Activation::silu || activation == Activation::gelu_tanh;
     if (!known || !are_fusable({&gate_TF, &up_TF}))
+        return std::nullopt;
+    return activation == Activation::silu ? Gate::silu : Gate::gelu_tanh;
+}
+
+/// act(gate)·up; the gate is the caller's own and may be overwritten.
+at::Tensor gated_middle(const at::Tensor& gate_TF, const at::Tensor& up_TF, Activation activation) {
+    std::optional<Gate> kind = fused_gate(gate_TF, up_TF, activation);
+    if (!kind)
         return activated(gate_TF, activation).mul(up_TF);
-    Gate kind = activation == Activation::silu ? Gate::silu : Gate::gelu_tanh;
     if (wants_gradient({&gate_TF, &up_TF}))
-        return gated_with_backward(gate_TF, up_TF, kind);
-    gate_into(gate_TF, gate_TF, up_TF, kind);
+        return gated_with_backward(gate_TF, up_TF, *kind);
+    gate_into(gate_TF, gate_TF, up_TF, *kind);
     return gate_TF;
 }
 
@@ -64,9 +73,17 @@ at::Tensor mlp(const at::Tensor& x_TD,
                Activation activation,
                const std::function<void(const at::Tensor&)>& see_middle) {
     at::Tensor up_TF = linear(x_TD, weights.up_proj);
-    at::Tensor middle_TF = weights.gate_proj.weight.defined()
-                               ? gated_middle(linear(x_TD, weights.gate_proj), up_TF, activation)
-                               : activated(up_TF, activation);
+    at::Tensor middle_TF;
+    if (weights.gate_proj.weight.defined()) {
+        at::Tensor gate_TF = linear(x_TD, weights.gate_proj);
+        std::optional<Gate> kind = fused_gate(gate_TF, up_TF, activation);
+        if (kind && !see_middle && wants_gradient({&gate_TF, &up_TF}))
+            return gated_linear_with_backward(
+                gate_TF, up_TF, *kind, weights.down_proj.weight, weights.down_proj.bias);
+        middle_TF = gated_middle(gate_TF, up_TF, activation);
+    } else {
+        middle_TF = activated(up_TF, activation);
+    }
     if (see_middle)
         see_middle(middle_TF);
     return linear(middle_TF, weights.down_proj);

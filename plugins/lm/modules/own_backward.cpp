@@ -43,6 +43,17 @@ at::Tensor into_main(AutogradContext* context, const at::Tensor& gradient) {
     return {};
 }
 
+/// The gradient of a weight, dyᵀ·x: into its own without a tensor between where types allow.
+at::Tensor weight_gradient(AutogradContext* context,
+                           const at::Tensor& dy_TE,
+                           const at::Tensor& x_TD) {
+    at::Tensor main_ED = context->saved_data[kMain].toTensor();
+    if (!main_ED.defined() || main_ED.scalar_type() != dy_TE.scalar_type())
+        return into_main(context, dy_TE.t().mm(x_TD));
+    main_ED.addmm_(dy_TE.t(), x_TD);
+    return {};
+}
+
 struct LinearBackward : torch::autograd::Function<LinearBackward> {
     static at::Tensor forward(AutogradContext* context,
                               const at::Tensor& x_TD,
@@ -57,15 +68,11 @@ struct LinearBackward : torch::autograd::Function<LinearBackward> {
     static tensor_list backward(AutogradContext* context, const tensor_list& given) {
         tensor_list saved = context->get_saved_variables();
         const at::Tensor &x_TD = saved[0], &weight_ED = saved[1], &dy_TE = given[0];
-        at::Tensor dx_TD, dw_ED, db_E, main_ED = context->saved_data[kMain].toTensor();
+        at::Tensor dx_TD, dw_ED, db_E;
         if (context->needs_input_grad(0))
             dx_TD = dy_TE.mm(weight_ED);
-        if (context->needs_input_grad(1)) {
-            if (main_ED.defined() && main_ED.scalar_type() == dy_TE.scalar_type())
-                main_ED.addmm_(dy_TE.t(), x_TD);
-            else
-                dw_ED = into_main(context, dy_TE.t().mm(x_TD));
-        }
+        if (context->needs_input_grad(1))
+            dw_ED = weight_gradient(context, dy_TE, x_TD);
         if (context->saved_data["bias"].toBool() && context->needs_input_grad(2))
             db_E = dy_TE.sum(0);
         return {dx_TD, dw_ED, db_E};
@@ -127,6 +134,35 @@ struct NormBackward : torch::autograd::Function<NormBackward> {
     }
 };
 
+/// What reaches gate and up of what reaches act(gate)·up.
+std::pair<at::Tensor, at::Tensor> gate_slopes(const at::Tensor& gate_TF,
+                                              const at::Tensor& up_TF,
+                                              const at::Tensor& dy_TF,
+                                              Gate gate) {
+    at::Tensor to_gate_TF = at::empty_like(gate_TF), to_up_TF = at::empty_like(up_TF);
+    auto act = [&]<class Element>(Element) {
+        at::parallel_for(0, up_TF.numel(), 16384, [&](std::int64_t begin, std::int64_t end) {
+            gated_backward(best_tier(),
+                           gate,
+                           elements_of<Element>(gate_TF) + begin,
+                           elements_of<Element>(up_TF) + begin,
+                           elements_of<Element>(dy_TF) + begin,
+                           mutable_elements_of<Element>(to_gate_TF) + begin,
+                           mutable_elements_of<Element>(to_up_TF) + begin,
+                           static_cast<std::size_t>(end - begin));
+        });
+    };
+    if (up_TF.scalar_type() == at::kBFloat16)
+        act(Bf16{});
+    else
+        act(float{});
+    return {to_gate_TF, to_up_TF};
+}
+
+Gate kept_gate(AutogradContext* context) {
+    return context->saved_data["silu"].toBool() ? Gate::silu : Gate::gelu_tanh;
+}
+
 struct GatedBackward : torch::autograd::Function<GatedBackward> {
     static at::Tensor forward(AutogradContext* context,
                               const at::Tensor& gate_TF,
@@ -135,33 +171,52 @@ struct GatedBackward : torch::autograd::Function<GatedBackward> {
         context->save_for_backward({gate_TF, up_TF});
         context->saved_data["silu"] = silu;
         at::Tensor out_TF = at::empty_like(up_TF);
-        gate_into(out_TF, gate_TF, up_TF, silu ? Gate::silu : Gate::gelu_tanh);
+        gate_into(out_TF, gate_TF, up_TF, kept_gate(context));
         return out_TF;
     }
 
     static tensor_list backward(AutogradContext* context, const tensor_list& given) {
         tensor_list saved = context->get_saved_variables();
         const at::Tensor &gate_TF = saved[0], &up_TF = saved[1];
-        at::Tensor dy_TF = given[0].contiguous();
-        Gate gate = context->saved_data["silu"].toBool() ? Gate::silu : Gate::gelu_tanh;
-        at::Tensor to_gate_TF = at::empty_like(gate_TF), to_up_TF = at::empty_like(up_TF);
-        auto act = [&]<class Element>(Element) {
-            at::parallel_for(0, up_TF.numel(), 16384, [&](std::int64_t begin, std::int64_t end) {
-                gated_backward(best_tier(),
-                               gate,
-                               elements_of<Element>(gate_TF) + begin,
-                               elements_of<Element>(up_TF) + begin,
-                               elements_of<Element>(dy_TF) + begin,
-                               mutable_elements_of<Element>(to_gate_TF) + begin,
-                               mutable_elements_of<Element>(to_up_TF) + begin,
-                               static_cast<std::size_t>(end - begin));
-            });
-        };
-        if (up_TF.scalar_type() == at::kBFloat16)
-            act(Bf16{});
-        else
-            act(float{});
+        auto [to_gate_TF, to_up_TF] =
+            gate_slopes(gate_TF, up_TF, given[0].contiguous(), kept_gate(context));
         return {to_gate_TF, to_up_TF, {}};
+    }
+};
+
+struct GatedLinearBackward : torch::autograd::Function<GatedLinearBackward> {
+    static at::Tensor forward(AutogradContext* context,
+                              const at::Tensor& gate_TF,
+                              const at::Tensor& up_TF,
+                              bool silu,
+                              const at::Tensor& weight_DF,
+                              const std::optional<at::Tensor>& bias_D) {
+        context->save_for_backward({gate_TF, up_TF, weight_DF});
+        keep_main(context, weight_DF);
+        context->saved_data["silu"] = silu;
+        context->saved_data["bias"] = bias_D.has_value();
+        return linear(middle(gate_TF, up_TF, kept_gate(context)),
+                      {.weight = weight_DF, .bias = bias_D.value_or(at::Tensor())});
+    }
+
+    static tensor_list backward(AutogradContext* context, const tensor_list& given) {
+        tensor_list saved = context->get_saved_variables();
+        const at::Tensor &gate_TF = saved[0], &up_TF = saved[1], &weight_DF = saved[2];
+        const at::Tensor& dy_TD = given[0];
+        Gate gate = kept_gate(context);
+        at::Tensor dw_DF, db_D;
+        if (context->needs_input_grad(2))  // tensors are counted
+            dw_DF = weight_gradient(context, dy_TD, middle(gate_TF, up_TF, gate));
+        if (context->saved_data["bias"].toBool() && context->needs_input_grad(3))
+            db_D = dy_TD.sum(0);
+        auto [to_gate_TF, to_up_TF] = gate_slopes(gate_TF, up_TF, dy_TD.mm(weight_DF), gate);
+        return {to_gate_TF, to_up_TF, {}, dw_DF, db_D};
+    }
+
+    static at::Tensor middle(const at::Tensor& gate_TF, const at::Tensor& up_TF, Gate gate) {
+        at::Tensor out_TF = at::empty_like(up_TF);
+        gate_into(out_TF, gate_TF, up_TF, gate);
+        return out_TF;
     }
 };
 
@@ -202,6 +257,10 @@ struct EmbedBackward : torch::autograd::Function<EmbedBackward> {
     }
 };
 
+std::optional<at::Tensor> if_defined(const at::Tensor& x) {
+    return x.defined() ? std::optional(x) : std::nullopt;
+}
+
 }  // namespace
 
 bool wants_gradient(std::initializer_list<const at::Tensor*> tensors) {
@@ -213,10 +272,7 @@ bool wants_gradient(std::initializer_list<const at::Tensor*> tensors) {
 at::Tensor linear_with_backward(const at::Tensor& x_TD,
                                 const at::Tensor& weight_ED,
                                 const at::Tensor& bias_E) {
-    std::optional<at::Tensor> bias;
-    if (bias_E.defined())
-        bias = bias_E;
-    return LinearBackward::apply(x_TD, weight_ED, bias);
+    return LinearBackward::apply(x_TD, weight_ED, if_defined(bias_E));
 }
 
 at::Tensor norm_with_backward(const at::Tensor& x,
@@ -228,6 +284,15 @@ at::Tensor norm_with_backward(const at::Tensor& x,
 
 at::Tensor gated_with_backward(const at::Tensor& gate_TF, const at::Tensor& up_TF, Gate gate) {
     return GatedBackward::apply(gate_TF, up_TF, gate == Gate::silu);
+}
+
+at::Tensor gated_linear_with_backward(const at::Tensor& gate_TF,
+                                      const at::Tensor& up_TF,
+                                      Gate gate,
+                                      const at::Tensor& weight_DF,
+                                      const at::Tensor& bias_D) {
+    return GatedLinearBackward::apply(
+        gate_TF, up_TF, gate == Gate::silu, weight_DF, if_defined(bias_D));
 }
 
 at::Tensor rotate_with_backward(const at::Tensor& x_THK, const Turns& turns) {

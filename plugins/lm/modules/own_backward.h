@@ -31,6 +31,13 @@ at::Tensor norm_with_backward(const at::Tensor& x,
                               bool plus_one);
 at::Tensor gated_with_backward(const at::Tensor& gate_TF, const at::Tensor& up_TF, Gate gate);
 
+/// linear_with_backward() of that; what is between the two is made again on the way back.
+at::Tensor gated_linear_with_backward(const at::Tensor& gate_TF,
+                                      const at::Tensor& up_TF,
+                                      Gate gate,
+                                      const at::Tensor& weight_DF,
+                                      const at::Tensor& bias_D);
+
 at::Tensor rotate_with_backward(const at::Tensor& x_THK, const Turns& turns);
 
 at::Tensor embed_with_backward(const at::Tensor& weight_VD, const at::Tensor& ids_T);

@@ -229,7 +229,7 @@ void Loop::note_spike(const StepRecord& record) {
     usual_loss_ = usual_loss_ > 0 ? kForgets * usual_loss_ + (1 - kForgets) * loss : loss;
 }
 
-bool Loop::run(TrainingPoint& point, const std::function<void(const TrainingPoint&)>& save) {
+bool Loop::run(TrainingPoint& point, const Save& save) {
     if (student_.weights_N.scalar_type() == at::kHalf && point.step == 0)
         point.loss_scale = kFirstScale;
     learning_.scale = point.loss_scale;
@@ -253,7 +253,7 @@ bool Loop::run(TrainingPoint& point, const std::function<void(const TrainingPoin
         if (valid_ && plan_.eval_batches > 0 && (ends || point.step % plan_.eval_every == 0))
             validate_at(point.step);
         if (ends || stops || point.step % plan_.save_every == 0)
-            save(point);
+            save(point, /*last=*/ends || stops);
         if (stops && !ends)
             return false;
     }

@@ -79,8 +79,11 @@ public:
          const Samples* valid,
          LoopEvents events);
 
+    /// `last`: nothing is learnt after it.
+    using Save = std::function<void(const TrainingPoint&, bool last)>;
+
     /// From there to the end, or until somebody wants to stop: false.
-    bool run(TrainingPoint& point, const std::function<void(const TrainingPoint&)>& save);
+    bool run(TrainingPoint& point, const Save& save);
 
     /// The student as it is.
     Losses validate() const;

@@ -11,8 +11,13 @@ namespace {
 
 constexpr std::string_view kMaster = ".master", kMean = ".exp_avg", kSquare = ".exp_avg_sq";
 
-/// All of a flat buffer of which each data rank has a range: a copy.
-at::Tensor whole_of(const Mesh& mesh, const Parameters& parameters, const at::Tensor& flat_O) {
+/// All of a flat buffer of which each data rank has a range: a copy, unless it is the `last`.
+at::Tensor whole_of(const Mesh& mesh,
+                    const Parameters& parameters,
+                    const at::Tensor& flat_O,
+                    bool last) {
+    if (last && mesh.data.size() == 1)
+        return flat_O.cpu();
     at::Tensor flat_N = at::empty({parameters.size()}, flat_O.options());
     mesh.data.gather(flat_N, flat_O.contiguous(), "training state").wait();
     return flat_N.cpu();
@@ -44,8 +49,9 @@ void put_parts(const std::vector<Parameter>& list,
 /// Whole tensors in the order of the list; none on ranks that do not write.
 std::vector<at::Tensor> gathered(const Mesh& mesh,
                                  const Parameters& parameters,
-                                 const at::Tensor& flat_O) {
-    at::Tensor flat_N = whole_of(mesh, parameters, flat_O);
+                                 const at::Tensor& flat_O,
+                                 bool last) {
+    at::Tensor flat_N = whole_of(mesh, parameters, flat_O, last);
     if (mesh.place.data != 0)
         return {};
     if (mesh.place.tensor != 0) {
@@ -97,12 +103,12 @@ at::Tensor tensor_of(const FolderTensor& found) {
 
 }  // namespace
 
-StateShare take_snapshot(const Mesh& mesh, const Parameters& parameters) {
+StateShare take_snapshot(const Mesh& mesh, const Parameters& parameters, bool last) {
     at::ScalarType type = parameters.weights_N.scalar_type();
     bool has_master = type != at::kFloat;
-    std::vector<at::Tensor> master = gathered(mesh, parameters, parameters.master_O);
-    std::vector<at::Tensor> mean = gathered(mesh, parameters, parameters.mean_O);
-    std::vector<at::Tensor> square = gathered(mesh, parameters, parameters.square_O);
+    std::vector<at::Tensor> master = gathered(mesh, parameters, parameters.master_O, last);
+    std::vector<at::Tensor> mean = gathered(mesh, parameters, parameters.mean_O, last);
+    std::vector<at::Tensor> square = gathered(mesh, parameters, parameters.square_O, last);
     StateShare share;
     if (!writes_state(mesh))
         return share;

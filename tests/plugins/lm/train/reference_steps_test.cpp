@@ -101,7 +101,7 @@ Learnt learn(const std::string& student_name, const std::string& teacher_name) {
                       .cancelled = [] { return false; }};
     TrainingPoint point;
     CHECK(Loop(how, learning, parameters, samples, nullptr, events)
-              .run(point, [](const TrainingPoint&) {}));
+              .run(point, [](const TrainingPoint&, bool) {}));
     for (const Parameter& one : parameters.list())
         out.lengths[one.held.name] =
             parameters.weight(one).detach().to(at::kDouble).norm().item<double>();
