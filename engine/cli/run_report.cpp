@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 namespace stillroom::cli {
 namespace {
@@ -147,17 +148,37 @@ void write_node(std::string& text, const Node& node, const Sources& sources, int
 
 }  // namespace
 
-void StageTexts::cached(const StageRef&, const PlannedStage& planned) {
+void StageTexts::add(const StageRef& stage, const std::string& text) {
+    text_ += text;
+    by_stage_[{stage.job, stage.stage}] += text;
+}
+
+void StageTexts::cached(const StageRef& stage, const PlannedStage& planned) {
     std::vector<Damage> ignored;
     if (planned.key.empty())
         return;
     if (std::optional<Manifest> entry = store_.find(planned.key, Verify::sizes, ignored))
-        text_ += entry->text;
+        add(stage, entry->text);
 }
 
-void StageTexts::heard(const StageRef&, int rank, const Record& record) {
+void StageTexts::heard(const StageRef& stage, int rank, const Record& record) {
     if (rank == 0 && record.event == "text")
-        text_ += record.text;
+        add(stage, record.text);
+}
+
+std::string StageTexts::of_reports(const std::vector<PlannedJob>& jobs) const {
+    std::string text;
+    for (std::size_t job = 0; job < jobs.size(); job++) {
+        const Graph& graph = jobs[job].plan.graph;
+        std::set<std::size_t> told;
+        for (const auto& [name, feed] : graph.outputs)
+            for (std::size_t i = 0; i < graph.stages.size(); i++)
+                if (graph.stages[i].name == feed.stage &&
+                    type_of(graph.stages[i], feed.output) == "report" && told.insert(i).second)
+                    if (auto found = by_stage_.find({job, i}); found != by_stage_.end())
+                        text += found->second;
+    }
+    return text;
 }
 
 std::string with_origins(const Node& root, const Sources& sources) {

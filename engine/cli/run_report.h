@@ -5,24 +5,33 @@
 #include "engine/run/execute.h"
 #include "engine/run/run_folder.h"
 
+#include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace stillroom::cli {
 
 inline constexpr const char* kOneStage = "stage";  ///< what `do` calls it
 
-/// What stages send as text, or sent when what is cached was made, which `do` prints on stdout.
+/// What stages send as text, or sent when what is cached was made: `do` prints all of it on stdout,
+/// `run` that of its reports.
 class StageTexts final : public Observer {
 public:
     explicit StageTexts(const Store& store) : store_(store) {}
     void heard(const StageRef& stage, int rank, const Record& record) override;
     void cached(const StageRef& stage, const PlannedStage& planned) override;
+    /// Of all stages, as they came.
     const std::string& text() const { return text_; }
+    /// Of those whose report is an output of the run.
+    std::string of_reports(const std::vector<PlannedJob>& jobs) const;
 
 private:
+    void add(const StageRef& stage, const std::string& text);
+
     const Store& store_;
     std::string text_;
+    std::map<std::pair<std::size_t, std::size_t>, std::string> by_stage_;  // job, stage
 };
 
 /// The result of --json, and a problem for each stage that failed, at the place of the setting at

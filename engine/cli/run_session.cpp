@@ -385,8 +385,9 @@ void RunSession::carry_out(const RunFolder& folder) {
     journal.run_ended(outcome.exit_code);
     report_run(command_, folder, jobs_, outcome, swept_);
     view->last_lines(outcome, folder.path());
-    if (folder.request().verb == "do" && !command_.json())
-        command_.text = stage_texts.text();
+    if (!command_.json())
+        command_.text =
+            folder.request().verb == "do" ? stage_texts.text() : stage_texts.of_reports(jobs_);
 }
 
 }  // namespace stillroom::cli

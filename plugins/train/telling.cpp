@@ -55,10 +55,8 @@ void Telling::warning(const std::string& text) {
 
 void Telling::step(const lm::StepRecord& record, const lm::TrainingPoint& point) {
     double done = static_cast<double>(record.step) / static_cast<double>(about_.steps);
-    std::string what = fmt::format("step {} of {}", record.step, about_.steps);
-    if (!record.skipped)
-        what += fmt::format(", loss {:.4f}", record.losses.total);
-    context_.progress(done, what);  // each rank its own, so that the engine sees who stays behind
+    // Each rank its own, so that the engine sees who stays behind.
+    context_.progress(done, fmt::format("step {} of {}", record.step, about_.steps));
     if (!speaks_)
         return;
     seconds_ += record.seconds;
