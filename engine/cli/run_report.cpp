@@ -176,7 +176,7 @@ std::string StageTexts::of_reports(const std::vector<PlannedJob>& jobs) const {
                 if (graph.stages[i].name == feed.stage &&
                     type_of(graph.stages[i], feed.output) == "report" && told.insert(i).second)
                     if (auto found = by_stage_.find({job, i}); found != by_stage_.end())
-                        text += found->second;
+                        text += fmt::format("\n{}:\n{}", name, found->second);
     }
     return text;
 }
