@@ -7,12 +7,13 @@
 #include "plugins/lm/parallel/crossing.h"
 #include "plugins/lm/train/flops.h"
 #include "plugins/lm/train/loop.h"
-#include "plugins/lm/weights/random.h"
 #include "plugins/lm/weights/small_files.h"
 #include "plugins/train/compute.h"
 #include "plugins/train/machine.h"
 #include "plugins/train/model_out.h"
+#include "plugins/train/projections.h"
 #include "plugins/train/report.h"
+#include "plugins/train/teacher_in.h"
 #include "plugins/train/telling.h"
 
 #include <ATen/ops/empty.h>
@@ -135,6 +136,8 @@ private:
 
     void make_learning() {
         make_plan();
+        if (teacher_config_)
+            learning_.hidden = hidden_terms(training_, student_config_, *teacher_config_);
         lm::PartRequest request{.layout = mesh_.layout,
                                 .place = mesh_.place,
                                 .sequence = training_.shares_sequence(),
@@ -147,7 +150,7 @@ private:
                          lm::Parameters::Options{.type = machine_.type,
                                                  .device = machine_.device,
                                                  .no_decay = training_.no_decay,
-                                                 .projections = projections(),
+                                                 .projections = own_projections(),
                                                  .data_ranks = mesh_.layout.data,
                                                  .data_rank = mesh_.place.data});
         files->check();
@@ -158,7 +161,6 @@ private:
         learning_.recompute = training_.recompute;
         learning_.sequence = training_.shares_sequence() && mesh_.layout.tensor > 1;
         learning_.head_words = words_;
-        learning_.hidden = hidden_terms();
         if (teacher_config_)
             open_teacher(request);
     }
@@ -188,124 +190,34 @@ private:
         plan_.vocabulary = words_;
     }
 
+    std::vector<lm::HeldWeight> own_projections() const {
+        if (!teacher_config_)
+            return {};
+        return projections_here(learning_.hidden,
+                                mesh_,
+                                training_.shares_sequence(),
+                                student_config_,
+                                *teacher_config_);
+    }
+
     /// Reads this rank's part of a weight; of a projection, makes it.
     lm::WeightReader reader_of(const std::shared_ptr<const lm::TensorFolder>& files) const {
         lm::TensorSource source = lm::tensor_source(files, at::kCPU, at::kFloat);
         return [this, source](const lm::HeldWeight& held, const at::Tensor& into) {
             if (held.name.starts_with(lm::kProjections))
-                begin_projection(held, into);
+                begin_projection(held, training_.seed, into);
             else
                 lm::copy_part(held, source(held.name, held.whole), into);
         };
     }
 
-    /// Even within Xavier's bounds, by the place of the number; a bias begins at 0.
-    void begin_projection(const lm::HeldWeight& held, const at::Tensor& into) const {
-        into.zero_();
-        if (held.whole.size() < 2)
-            return;
-        double bound = std::sqrt(6.0 / static_cast<double>(held.whole[0] + held.whole[1]));
-        std::uint64_t stream = 0;
-        for (char letter : held.name)
-            stream = stream * 257 + static_cast<unsigned char>(letter);
-        lm::CountedRandom random(static_cast<std::uint64_t>(training_.seed), stream);
-        auto* values = into.mutable_data_ptr<float>();
-        for (std::int64_t i = 0; i < into.numel(); i++)
-            values[i] =
-                static_cast<float>(bound * (2 * random.uniform(static_cast<std::uint64_t>(i)) - 1));
-    }
-
-    std::string projection_of(std::size_t pair) const {
-        if (student_config_.hidden == teacher_config_->hidden)
-            return {};
-        return std::string(lm::kProjections) +
-               (training_.shared_projection ? "shared" : std::to_string(pair));
-    }
-
-    std::vector<lm::HiddenTerm> hidden_terms() const {
-        std::vector<lm::HiddenTerm> out;
-        for (std::size_t i = 0; i < training_.hidden.size(); i++) {
-            const HiddenWish& wish = training_.hidden[i];
-            out.push_back({.student = *lm::point_named(wish.student),
-                           .teacher = *lm::point_named(wish.teacher),
-                           .kind = wish.is_cosine ? lm::HiddenKind::cosine : lm::HiddenKind::mse,
-                           .weight = wish.weight,
-                           .projection = projection_of(i)});
-        }
-        return out;
-    }
-
-    /// Those of the student's points that are on this stage of the pipeline.
-    std::vector<lm::HeldWeight> projections() const {
-        std::vector<lm::HeldWeight> out;
-        for (const lm::HiddenTerm& term : hidden_terms()) {
-            if (term.projection.empty() ||
-                lm::stage_of(mesh_.layout, term.student) != mesh_.place.pipeline)
-                continue;
-            auto add = [&](const char* end, lm::Shape shape) {
-                lm::HeldWeight held;
-                held.name = term.projection + end;
-                held.whole = held.shape = shape;
-                held.runs = {{0, shape[0]}};
-                if (training_.shares_sequence() && mesh_.layout.tensor > 1)
-                    held.sharing = lm::Sharing::summed;
-                held.counted = mesh_.place.tensor == 0;
-                if (std::none_of(out.begin(), out.end(), [&](const lm::HeldWeight& other) {
-                        return other.name == held.name;
-                    }))
-                    out.push_back(std::move(held));
-            };
-            add(".weight", {teacher_config_->hidden, student_config_.hidden});
-            add(".bias", {teacher_config_->hidden});
-        }
-        return out;
-    }
-
-    void open_teacher(lm::PartRequest request) {
-        fs::path folder = context_.input(ports_.teacher);
-        learning_.teacher_layout = teacher_layout(mesh_.layout, *teacher_config_);
+    void open_teacher(const lm::PartRequest& request) {
+        teacher_.emplace(train::open_teacher(
+            context_.input(ports_.teacher), *teacher_config_, mesh_, request, machine_));
+        learning_.teacher_layout = teacher_->layout;
         learning_.teacher_hidden = teacher_config_->hidden;
-        bool whole_layers = learning_.teacher_layout.tensor == 1;
-        bool one_stage = learning_.teacher_layout.pipeline == 1;
-        if (one_stage && !mesh_.is_last())
-            return;
-        request.layout = learning_.teacher_layout;
-        if (whole_layers)
-            request.place.tensor = 0;
-        if (one_stage)
-            request.place.pipeline = 0;
-        request.sequence = request.sequence && !whole_layers;
-        teacher_.part = lm::part_of(*teacher_config_, request);
-        if (whole_layers && one_stage) {
-            teacher_files_ = lm::load_decoder(folder, machine_.device, machine_.type);
-            teacher_.decoder = teacher_files_->decoder;
-        } else {
-            build_teacher(folder);
-        }
-        if (!whole_layers)
-            teacher_.decoder.crossing = lm::crossing_of(mesh_.tensor, training_.shares_sequence());
-        learning_.teacher = &teacher_;
-    }
-
-    void build_teacher(const fs::path& folder) {
-        auto files = std::make_shared<const lm::TensorFolder>(lm::TensorFolder::open(folder));
-        lm::TensorSource source = lm::tensor_source(files, at::kCPU, machine_.type);
-        at::TensorOptions here = at::TensorOptions().dtype(machine_.type).device(machine_.device);
-        teacher_.decoder =
-            lm::build_decoder(teacher_.part.config,
-                              [&](const std::string& name, const std::vector<std::int64_t>& shape) {
-                                  for (const lm::HeldWeight& held : teacher_.part.weights)
-                                      if (held.name == name) {
-                                          at::Tensor part = at::empty(shape, here);
-                                          lm::copy_part(held, source(name, held.whole), part);
-                                          return part;
-                                      }
-                                  return at::full({1}, 0, here).expand(shape);  // of another stage
-                              });
-        files->check();
-        teacher_.decoder.first_word = teacher_.part.first_word;
-        teacher_.decoder.words = teacher_.part.words;
-        lm::drop_row_bias(teacher_.decoder, teacher_.part);
+        if (teacher_->is_here)
+            learning_.teacher = &teacher_->teacher;
     }
 
     double flops_a_token() const {
@@ -337,6 +249,8 @@ private:
 
     void validate(lm::TrainingPoint& point) {
         lm::Losses losses = loop().validate();
+        if (teacher_)
+            teacher_->check();
         point.first = lm::named_losses(losses);
         telling_->validation(0, losses);
         if (is_first())
@@ -412,8 +326,9 @@ private:
 
     /// What is left to do needs neither model: the weights are in the state.
     void let_go() {
-        teacher_ = {};
-        teacher_files_.reset();
+        if (teacher_)
+            teacher_->check();
+        teacher_.reset();
         student_.reset();
         malloc_trim(0);  // keep_freed_memory() kept it for the next step
     }
@@ -451,8 +366,7 @@ private:
     std::optional<lm::Samples> train_, valid_;
     lm::LoopPlan plan_;
     std::optional<lm::Parameters> student_;
-    std::optional<lm::Loaded> teacher_files_;
-    lm::Teacher teacher_;
+    std::optional<OpenTeacher> teacher_;
     lm::Learning learning_;
     std::optional<Telling> telling_;
     std::optional<lm::StateWriter> writer_;

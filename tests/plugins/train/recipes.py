@@ -38,12 +38,12 @@ SMALL = [
 
 
 def main():
-    program, recipes = sys.argv[1], pathlib.Path(sys.argv[2])
+    program, recipes = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2])
     with tempfile.TemporaryDirectory(prefix="train-recipes-") as name:
         folder = pathlib.Path(name)
 
         def answer(*arguments):
-            done = subprocess.run([program, *map(str, arguments), "--store", folder / "store", "--json", "--offline"],
+            done = subprocess.run([str(program), *map(str, arguments), "--store", folder / "store", "--json", "--offline"],
                                   capture_output=True, text=True, cwd=folder)  # fmt: skip
             if done.returncode != 0:
                 sys.exit(f"{' '.join(map(str, arguments))}: exit {done.returncode}\n{done.stdout}\n{done.stderr}")
