@@ -30,7 +30,11 @@ def promise(function):
 
 
 def tensors(folder):
-    data = (folder / "model.safetensors").read_bytes()
+    return tensors_of(folder / "model.safetensors")
+
+
+def tensors_of(file):
+    data = file.read_bytes()
     size = int.from_bytes(data[:8], "little")
     header = json.loads(data[8 : 8 + size])
     out = {}
@@ -194,6 +198,37 @@ def two_ranks_stop_and_one_goes_on(bench):
     answer = bench.distil(store=store)
     assert "going on after step 5" in bench.logged()
     assert gap(tensors(bench.out(answer, "model")), tensors(bench.whole())) < 1e-4
+
+
+@promise
+def p11_four_ranks_stop_then_two_and_one_goes_on(bench):
+    store = bench.folder / "fewer-and-fewer"
+    bench.distil("ranks=4", "parallel={tensor:2,pipeline:2}", "stop.step=4", code=75, store=store)
+    bench.distil("ranks=2", "parallel.data=2", "stop.step=8", code=75, store=store)
+    assert "going on after step 4" in bench.logged()
+    answer = bench.distil(store=store)
+    assert "going on after step 8" in bench.logged()
+    assert gap(tensors(bench.out(answer, "model")), tensors(bench.whole())) < 1e-4
+
+
+@promise
+def p2_a_rank_that_stands_still_is_named(bench):
+    begin = time.monotonic()
+    answer = bench.distil(
+        "ranks=2", "parallel.data=2", "++launch.timeout=6", "--allow-inject", "--inject", "stage:4:sigstop:1", code=7
+    )
+    assert "rank 1" in messages(answer), messages(answer)
+    assert time.monotonic() - begin < 45
+
+
+@promise
+def n1_a_rate_that_is_too_large_stops_at_the_first_bad_step(bench):
+    store = bench.folder / "far-too-fast"
+    answer = bench.distil("optimizer.lr=1e30", "optimizer.clip=null", "eval.batches=0", code=6, store=store)
+    assert "is not finite" in messages(answer) and "samples" in messages(answer), messages(answer)
+    for state in store.glob("**/checkpoints/step-*"):
+        for name, values in tensors_of(state / "model-00001-of-00001.safetensors").items():
+            assert all(value == value and abs(value) != float("inf") for value in values), (state.name, name)
 
 
 @promise
