@@ -24,8 +24,10 @@
 #include "engine/run/journal.h"
 #include "engine/run/runners.h"
 #include "engine/run/signals.h"
+#include "engine/schema/marks.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -60,6 +62,24 @@ void flatten(const Node& node, const std::string& path, std::map<std::string, st
     JsonWriter out;
     write_json(out, node);
     all[path] = out.take();
+}
+
+/// Keys of stages that decide how they work and not what comes out: a run may go on with others.
+std::vector<std::string> keys_of_no_result(const Checked& checked) {
+    std::vector<std::string> keys;
+    for (const CheckedStage& stage : checked.stages) {
+        std::string place = fmt::format("stages.{}", fmt::join(split(stage.name, '/'), ".stages."));
+        for (const auto& [key, marks] : marks_of(stage.type->settings, stage.settings).children)
+            if (marks.ignored)
+                keys.push_back(fmt::format("{}.{}", place, key));
+        for (const char* key : {"ranks", "retry"})
+            keys.push_back(fmt::format("{}.{}", place, key));
+    }
+    return keys;
+}
+
+bool is_at_or_below(std::string_view key, std::string_view other) {
+    return key.starts_with(other) && (key.size() == other.size() || key[other.size()] == '.');
 }
 
 /// Those of the one stage of `do`, which no recipe names.
@@ -212,8 +232,17 @@ bool RunSession::check_changes(const fs::path& folder) {
     if (before)
         flatten(*before, "", old_values);
     flatten(*resolved_recipe(), "", new_values);
+    std::vector<std::string> free =
+        swept_ ? std::vector<std::string>() : keys_of_no_result(checked_.front());
+    auto is_free = [&](const std::string& key) {
+        return std::any_of(free.begin(), free.end(), [&](const std::string& one) {
+            return is_at_or_below(key, one);
+        });
+    };
     std::vector<std::string> changes;
     for (const auto& [key, value] : new_values) {
+        if (is_free(key))
+            continue;
         auto old = old_values.find(key);
         if (old == old_values.end())
             changes.push_back(fmt::format("{}: {} is new", key, value));
@@ -221,7 +250,7 @@ bool RunSession::check_changes(const fs::path& folder) {
             changes.push_back(fmt::format("{}: {} -> {}", key, old->second, value));
     }
     for (const auto& [key, value] : old_values)
-        if (!new_values.contains(key))
+        if (!new_values.contains(key) && !is_free(key))
             changes.push_back(fmt::format("{}: {} is gone", key, value));
     if (changes.empty() || command_.line.has("--accept-changes"))
         return true;

@@ -160,6 +160,18 @@ def a_stopped_run_goes_on_bitwise(bench):
 
 
 @promise
+def a_run_folder_goes_on_with_other_ranks_and_stops_and_with_no_other_rate(bench):
+    store = bench.folder / "same-folder"
+    words = list(bench.distilling("stop.step=5"))
+    bench.command(*words, code=75, store=store)
+    words.remove("stop.step=5")
+    answer = bench.command(*words, "optimizer.lr=1e-3", code=9, store=store)
+    assert "1 key changed" in messages(answer), messages(answer)
+    answer = bench.command(*words, "ranks=2", "parallel.data=2", "log.every=2", store=store)
+    assert gap(tensors(bench.out(answer, "model")), tensors(bench.whole())) < 1e-4
+
+
+@promise
 def a_killed_run_goes_on_bitwise(bench):
     for step in range(2, STEPS + 1) if EXHAUSTIVE else (3, 9):
         store = bench.folder / f"killed-{step}"
