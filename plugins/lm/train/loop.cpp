@@ -82,7 +82,7 @@ Loop::Loop(const LoopPlan& plan,
       events_(std::move(events)),
       started_(now()) {}
 
-bool Loop::wants_stop(double) const {
+bool Loop::wants_stop() const {
     return events_.cancelled() || (plan_.stop_seconds && now() - started_ >= *plan_.stop_seconds);
 }
 
@@ -153,7 +153,7 @@ StepRecord Loop::step(TrainingPoint& point, Batches& batches) {
     record.step = point.step + 1;
     record.tokens = plan_.global_batch * train_.sequence();
     record.lr = learning_rate(plan_.schedule, point.samples + plan_.global_batch);
-    bool stop = wants_stop(point.seconds);
+    bool stop = wants_stop();
     if (plan_.skip_steps.contains(record.step)) {
         batches.drop(count);
         record.losses = agreed(
@@ -238,6 +238,8 @@ bool Loop::run(TrainingPoint& point, const Save& save) {
         Losses found = validate();
         auto& into = point.first.empty() ? point.first : point.last;
         into = named_losses(found);
+        if (point.best.empty() || found.total < point.best.at("total"))
+            point.best = named_losses(found);
         events_.validation(step, found);
     };
     if (point.step == 0 && valid_ && plan_.eval_batches > 0)

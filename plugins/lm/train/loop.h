@@ -94,7 +94,7 @@ private:
     StepRecord step(TrainingPoint& point, Batches& batches);
     Losses agreed(const StepSums& sums, bool& stop) const;
     double agreed_norm(const at::Tensor& flat_O) const;
-    bool wants_stop(double seconds) const;
+    bool wants_stop() const;
     void note_spike(const StepRecord& record);
     void learn(const TrainingPoint& point, StepRecord& record);
     bool shrinks_scale(TrainingPoint& point, const StepRecord& record);
