@@ -1,6 +1,7 @@
 #include "plugins/lm/tokenizer/bpe.h"
 
 #include "engine/base/text.h"
+#include "plugins/lm/tokenizer/beside.h"
 #include "plugins/lm/tokenizer/byte_alphabet.h"
 #include "plugins/lm/tokenizer/id_buffer.h"
 #include "plugins/lm/tokenizer/unicode.h"
@@ -9,12 +10,26 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
 
 namespace stillroom::lm {
 namespace {
 
 constexpr std::uint32_t kNone = Vocabulary::kNone;
 constexpr std::size_t kShort = 48;  // symbols
+
+constexpr std::string_view kSpelledSpace = "\u0120";
+
+bool is_ascii(std::string_view text) {
+    std::uint64_t all = 0, word = 0;
+    for (; text.size() >= 8; text.remove_prefix(8)) {
+        std::memcpy(&word, text.data(), 8);
+        all |= word;
+    }
+    for (char c : text)
+        all |= static_cast<unsigned char>(c);
+    return (all & 0x8080808080808080) == 0;
+}
 
 std::string byte_token(unsigned byte) {
     return fmt::format("<0x{:02X}>", byte);
@@ -39,7 +54,7 @@ void Model::encode_words(std::string_view text,
     }
 }
 
-Bpe::Bpe(const Vocabulary& vocabulary, const std::vector<Merge>& merges, BpeSettings settings)
+Bpe::Bpe(const Vocabulary& vocabulary, std::span<const Merge> merges, BpeSettings settings)
     : vocabulary_(vocabulary),
       pairs_(merges),
       settings_(std::move(settings)) {
@@ -81,8 +96,11 @@ bool Bpe::read_bytes() {
     bool all = std::find(byte_ids_.begin(), byte_ids_.end(), kNone) == byte_ids_.end();
     bytes_ = all && settings_.prefix.empty() && settings_.suffix.empty();
     if (bytes_ && byte_pairs_.empty()) {
+        constexpr std::size_t kWorthThread = 20'000;
+        std::future<void> neighbours =
+            beside([this] { find_byte_neighbours(); }, pairs_.ranks() >= kWorthThread);
         find_byte_pairs();
-        find_byte_neighbours();
+        neighbours.get();
     }
     return bytes_;
 }
@@ -111,19 +129,23 @@ void Bpe::find_byte_neighbours() {
         if (id == kNone)
             continue;
         std::string_view text = *vocabulary_.text_of(id);
-        // ASCII spells ASCII.
-        if (std::all_of(text.begin(), text.end(), [](char c) { return (c & 0x80) == 0; }))
-            continue;
+        if (is_ascii(text.substr(text.starts_with(kSpelledSpace) ? kSpelledSpace.size() : 0)))
+            continue;                    // ASCII spells ASCII
         if (spelled_bytes(text, bytes))  // else bytes never make it
             neighbours_.add_bytes(bytes);
     }
 }
 
 void Bpe::find_byte_pairs() {
+    std::vector<std::uint16_t> byte_of(vocabulary_.id_end(), 256);
+    for (std::uint16_t byte = 0; byte < 256; ++byte)
+        byte_of[byte_ids_[byte]] = byte;
     byte_pairs_.change([&](auto& ranks) {
-        for (std::uint32_t left : byte_ids_)
-            for (std::uint32_t right : byte_ids_)
-                ranks.push_back(pairs_.find(left, right));
+        ranks.assign(std::size_t{256} * 256, kNone);
+        pairs_.for_each([&](std::uint32_t left, std::uint32_t right, std::uint32_t rank) {
+            if (byte_of[left] < 256 && byte_of[right] < 256)
+                ranks[std::size_t{byte_of[left]} << 8 | byte_of[right]] = rank;
+        });
     });
 }
 

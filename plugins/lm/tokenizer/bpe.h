@@ -27,7 +27,7 @@ struct BpeSettings {
 class Bpe final : public Model {
 public:
     /// Keeps a reference to the vocabulary.
-    Bpe(const Vocabulary& vocabulary, const std::vector<Merge>& merges, BpeSettings settings);
+    Bpe(const Vocabulary& vocabulary, std::span<const Merge> merges, BpeSettings settings);
     Bpe(const Vocabulary& vocabulary, CompiledReader& in, BpeSettings settings);
     bool write(CompiledWriter& out) const override;
 

@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 
 namespace stillroom::lm {
@@ -77,35 +76,31 @@ bool is_ours(const struct stat& status) {
            (status.st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
-bool read_all(const Descriptor& file, char* into, std::size_t size) {
-    for (std::size_t done = 0; done < size;) {
-        ssize_t count = ::read(file.get(), into + done, size - done);
-        if (count == 0 || (count < 0 && errno != EINTR))
-            return false;
-        done += count > 0 ? static_cast<std::size_t>(count) : 0;
-    }
-    return true;
-}
-
 }  // namespace
 
-void CompiledWriter::add_bytes(std::string_view bytes) {
-    sizes_.push_back(bytes.size());
-    bytes_ += bytes;
-    bytes_.resize(aligned(bytes_.size()));
-}
-
-std::string CompiledWriter::finish(std::string_view digest) && {
+LargeText CompiledWriter::finish(std::string_view digest) const {
     Header header = header_for(digest);
-    header.arrays = sizes_.size();
-    std::size_t front = aligned(sizeof header + sizes_.size() * 8);
-    header.size = front + bytes_.size();
-    std::string out(front, '\0');
-    std::memcpy(out.data() + sizeof header, sizes_.data(), sizes_.size() * 8);
-    out += bytes_;
+    header.arrays = arrays_.size();
+    std::size_t front = aligned(sizeof header + arrays_.size() * 8), size = front;
+    for (std::string_view array : arrays_)
+        size += aligned(array.size());
+    header.size = size;
+    LargeText out(size);
     std::memcpy(out.data(), &header, sizeof header);
+    char* into = out.data() + sizeof header;
+    for (std::string_view array : arrays_) {
+        std::uint64_t bytes = array.size();
+        std::memcpy(into, &bytes, 8);
+        into += 8;
+    }
+    into = out.data() + front;
+    for (std::string_view array : arrays_) {
+        if (!array.empty())
+            std::memcpy(into, array.data(), array.size());
+        into += aligned(array.size());
+    }
     Checksum checksum;
-    checksum.add(out);
+    checksum.add(out.view());
     header.checksum = checksum.sum();
     std::memcpy(out.data(), &header, sizeof header);
     return out;
@@ -130,7 +125,7 @@ std::optional<CompiledReader> CompiledReader::open(const std::filesystem::path& 
     constexpr std::size_t kPart = 256 << 10;  // summed while it is near
     for (std::size_t at = 0; at < size; at += kPart) {
         std::size_t part = std::min(kPart, size - at);
-        if (!read_all(file, bytes + at, part))
+        if (!read_all(file.get(), bytes + at, part))
             return std::nullopt;
         if (at == 0) {
             std::memcpy(&header, bytes, sizeof header);

@@ -1,13 +1,14 @@
 #pragma once
 
-#include <array>
+#include "plugins/lm/tokenizer/large_text.h"
+
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <filesystem>
 #include <memory>
 #include <optional>
 #include <span>
-#include <string>
 #include <string_view>
 #include <type_traits>
 #include <vector>
@@ -18,7 +19,7 @@ namespace stillroom::lm {
 // a token. A file is of one format and one build, behind a checksum. Who wrote it is not trusted:
 // each array is looked through before it is used, so that none of them can lead outside another.
 
-/// Collects arrays.
+/// Collects arrays, which stay where they are until finish().
 class CompiledWriter {
 public:
     template <class T>
@@ -26,16 +27,18 @@ public:
         static_assert(std::is_trivially_copyable_v<T>);
         add_bytes({reinterpret_cast<const char*>(array.data()), array.size_bytes()});
     }
-    void add_number(std::uint64_t number) { add(std::span<const std::uint64_t>(&number, 1)); }
+    void add_number(std::uint64_t number) {
+        add(std::span<const std::uint64_t>(&numbers_.emplace_back(number), 1));
+    }
 
     /// The whole file.
-    std::string finish(std::string_view digest) &&;
+    LargeText finish(std::string_view digest) const;
 
 private:
-    void add_bytes(std::string_view bytes);
+    void add_bytes(std::string_view bytes) { arrays_.push_back(bytes); }
 
-    std::string bytes_;
-    std::vector<std::uint64_t> sizes_;
+    std::vector<std::string_view> arrays_;
+    std::deque<std::uint64_t> numbers_;
 };
 
 /// Gives them back in the same order. Whatever is not as it should be makes the answers empty and

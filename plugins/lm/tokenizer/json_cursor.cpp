@@ -4,39 +4,16 @@
 
 #include <fmt/format.h>
 
-#include <bit>
 #include <charconv>
-#include <cstring>
 
 namespace stillroom::lm {
 namespace {
 
 constexpr int kDeepest = 256;
 
-bool in_number(char c) {
-    return (c >= '0' && c <= '9') || c == '-' || c == '+' || c == '.' || c == 'e' || c == 'E';
-}
-
 bool in_word(char c) {
-    return in_number(c) || (c >= 'a' && c <= 'z');
-}
-
-constexpr std::uint64_t kOnes = 0x0101010101010101, kHighs = 0x8080808080808080;
-
-/// Bytes of eight, from the first on, of which none ends the plain part of a string.
-std::size_t plain_bytes(std::uint64_t word) {
-    auto zeros = [](std::uint64_t v) { return (v - kOnes) & ~v & kHighs; };
-    std::uint64_t below_32 = (word - kOnes * 32) & ~word & kHighs;
-    std::uint64_t ends = zeros(word ^ kOnes * '"') | zeros(word ^ kOnes * '\\') | below_32;
-    return static_cast<std::size_t>(std::countr_zero(ends)) / 8;  // exact for the first
-}
-
-std::uint64_t eight_bytes(const char* text) {
-    std::uint64_t word = 0;
-    std::memcpy(&word, text, sizeof word);
-    if constexpr (std::endian::native == std::endian::big)
-        word = __builtin_bswap64(word);
-    return word;
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || c == '-' || c == '+' || c == '.' ||
+           c == 'E';
 }
 
 }  // namespace
@@ -56,47 +33,24 @@ void JsonCursor::more_blanks() {
     while (at_ < text_.size() &&
            (text[at_] == ' ' || text[at_] == '\n' || text[at_] == '\t' || text[at_] == '\r')) {
         ++at_;
-        while (text_.size() - at_ >= 8) {
-            std::uint64_t others = eight_bytes(text + at_) ^ kOnes * ' ';
-            if (others != 0) {
-                at_ += static_cast<std::size_t>(std::countr_zero(others)) / 8;
-                break;
-            }
-            at_ += 8;
-        }
+        std::size_t row = kAtOnce;
+        while (row == kAtOnce && text_.size() - at_ >= kAtOnce)
+            at_ += row = spaces(text + at_);
     }
 }
 
-char JsonCursor::peek() {
-    blanks();
-    if (at_ == text_.size())
-        throw error("the text ends inside a value");
-    return text_[at_];
+void JsonCursor::refuse(const char* why) const {
+    throw error(why);
 }
 
-void JsonCursor::expect(char c) {
-    if (peek() != c)
-        throw error(fmt::format("no JSON: '{}' should stand here", c));
-    ++at_;
+void JsonCursor::refuse_but(char c) const {
+    throw error(fmt::format("no JSON: '{}' should stand here", c));
 }
 
 void JsonCursor::open(char bracket) {
     if (peek() != bracket)
         throw error(bracket == '{' ? "this should be a map" : "this should be a list");
     ++at_;
-}
-
-bool JsonCursor::closes(char bracket, bool first) {
-    if (peek() == bracket) {
-        ++at_;
-        return true;
-    }
-    if (!first) {
-        expect(',');
-        if (peek() == bracket)
-            throw error("no JSON: nothing follows this comma");
-    }
-    return false;
 }
 
 void JsonCursor::end() {
@@ -143,18 +97,6 @@ void JsonCursor::escaped() {
     append_utf8(decoded_, value);
 }
 
-std::string_view JsonCursor::string() {
-    if (peek() != '"')
-        throw error("this should be text");
-    std::size_t begin = ++at_;
-    const char* text = text_.data();
-    for (std::size_t plain = 8; plain == 8 && text_.size() - at_ >= 8;)
-        at_ += plain = plain_bytes(eight_bytes(text + at_));
-    if (at_ < text_.size() && text[at_] == '"')
-        return {text + begin, at_++ - begin};
-    return escaped_string(begin);
-}
-
 /// What begins at `begin`, plain up to here.
 std::string_view JsonCursor::escaped_string(std::size_t begin) {
     bool plain = true;
@@ -182,7 +124,7 @@ std::string_view JsonCursor::escaped_string(std::size_t begin) {
     }
 }
 
-std::int64_t JsonCursor::integer() {
+std::int64_t JsonCursor::other_integer() {
     char first = peek();
     std::int64_t value = 0;
     auto [end, bad] = std::from_chars(text_.data() + at_, text_.data() + text_.size(), value);

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cstring>
 #include <span>
 #include <unordered_map>
 
@@ -90,6 +91,8 @@ Data make_data() {
     for (char32_t c = kTrailing + 1; c < kTrailing + kTrailings; ++c)
         flat[c] |= 1 | 4;
     for (char32_t c = 0x80; c < flat.size(); ++c) {
+        if (flat[c] == 0)
+            continue;
         unsigned lead = c < 0x800     ? 0xC0 | static_cast<unsigned>(c >> 6)
                         : c < 0x10000 ? 0xE0 | static_cast<unsigned>(c >> 12)
                                       : 0xF0 | static_cast<unsigned>(c >> 18);
@@ -98,7 +101,14 @@ Data make_data() {
                 out.loud[form][lead & 15] |= static_cast<std::uint8_t>(1 << (lead >> 4 & 3));
     }
     std::unordered_map<std::string, std::uint8_t> known;
+    const std::string nothing(256, '\0');
+    out.flags.assign(256, 0);
+    known.emplace(nothing, std::uint8_t{0});
     for (std::size_t page = 0; page < flat.size(); page += 256) {
+        if (std::memcmp(&flat[page], nothing.data(), 256) == 0) {
+            out.pages.push_back(0);
+            continue;
+        }
         auto begin = flat.begin() + static_cast<std::ptrdiff_t>(page);
         auto [found, is_new] = known.try_emplace(std::string(begin, begin + 256),
                                                  static_cast<std::uint8_t>(out.flags.size() / 256));

@@ -7,12 +7,12 @@
 
 namespace stillroom::lm {
 
-PairRanks::PairRanks(const std::vector<Merge>& merges) : seed_(hash_seed() | 1) {
+PairRanks::PairRanks(std::span<const Merge> merges) : seed_(hash_seed() | 1) {
     std::uint32_t last = 0;
     for (const Merge& merge : merges)
         last = std::max(last, merge.rank);
-    std::vector<std::uint64_t> entries(std::bit_ceil(merges.size() * 8 / 5 + 16), kEmpty);
-    std::vector<std::uint32_t> made(merges.empty() ? 0 : last + std::size_t{1}, kNone);
+    LargeVector<std::uint64_t> entries(std::bit_ceil(merges.size() * 8 / 5 + 16), kEmpty);
+    LargeVector<std::uint32_t> made(merges.empty() ? 0 : last + std::size_t{1}, kNone);
     mask_ = entries.size() - 1;
     constexpr std::size_t kAhead = 16;
     for (std::size_t n = 0; n < merges.size(); ++n) {

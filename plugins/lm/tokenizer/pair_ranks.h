@@ -26,7 +26,7 @@ public:
     static constexpr int kIdBits = 21;    ///< of a token
     static constexpr int kRankBits = 22;  ///< of a rank
 
-    explicit PairRanks(const std::vector<Merge>& merges);
+    explicit PairRanks(std::span<const Merge> merges);
     explicit PairRanks(CompiledReader& in);
     void write(CompiledWriter& out) const;
 
@@ -41,6 +41,16 @@ public:
             if (entry == kEmpty)
                 return kNone;
         }
+    }
+    /// act(left, right, rank)
+    template <class Act>
+    void for_each(Act act) const {
+        constexpr std::uint32_t kIds = (1u << kIdBits) - 1;
+        for (std::uint64_t entry : entries_.all())
+            if (entry != kEmpty)
+                act(static_cast<std::uint32_t>(entry >> (kRankBits + kIdBits)),
+                    static_cast<std::uint32_t>(entry >> kRankBits) & kIds,
+                    static_cast<std::uint32_t>(entry) & ((1u << kRankBits) - 1));
     }
     /// One of the ids is a part of a pair.
     bool mentions(std::span<const std::uint32_t> ids) const;

@@ -1,7 +1,9 @@
 #include "engine/base/json_value.h"
 #include "engine/base/text.h"
+#include "plugins/lm/tokenizer/beside.h"
 #include "plugins/lm/tokenizer/bpe.h"
 #include "plugins/lm/tokenizer/json_cursor.h"
+#include "plugins/lm/tokenizer/merge_texts.h"
 #include "plugins/lm/tokenizer/tokenizer_parts.h"
 #include "plugins/lm/tokenizer/unigram.h"
 #include "plugins/lm/tokenizer/word_piece.h"
@@ -10,8 +12,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <deque>
+#include <future>
 #include <map>
+#include <optional>
 
 // A tokenizer.json is megabytes of vocabulary and a few lines of everything else. One pass notes
 // where each part stands; the vocabulary and the merges are then read without a tree, the rest is
@@ -19,6 +24,9 @@
 
 namespace stillroom::lm {
 namespace {
+
+constexpr std::string_view kMergesKey = "\"merges\":";
+constexpr std::size_t kLeastForThread = std::size_t{1} << 20;
 
 /// Where the values of a map stand in the text.
 using Members = std::map<std::string, std::string_view, std::less<>>;
@@ -34,10 +42,15 @@ public:
         reader_ = {file, &parts_->notices};
     }
 
-    /// Null: the tables are not as they should be.
-    std::shared_ptr<TokenizerParts> read(std::string* rest = nullptr) {
+    void check_utf8() const {
         if (std::optional<std::size_t> bad = find_invalid_utf8(text_))
             throw JsonCursor(text_, parts_->file).error(*bad, "this is no UTF-8");
+    }
+
+    /// Null: the tables are not as they should be. What is no UTF-8 has been refused.
+    std::shared_ptr<TokenizerParts> read(std::string* rest = nullptr) {
+        if (!tables_)
+            begin_early();
         Members top, model;
         JsonCursor in = cursor(text_);
         members(in, top, model);
@@ -91,18 +104,15 @@ private:
         });
     }
 
-    /// The two long ones are read where they stand, if what they need stood before them.
+    /// The two long ones are read where they stand.
     void model_member(JsonCursor& in, std::string_view key, Members& out) {
         one_of(out, in, key);
         std::string name(key);
         std::size_t begin = in.at();
-        auto prefix = out.find("continuing_subword_prefix");
         if (key == "vocab" && in.peek() == '{' && !tables_) {
             read_vocabulary(in);
-        } else if (key == "merges" && vocabulary_is_read_ && prefix != out.end()) {
-            Json text = tree(out, prefix->first);
-            merges_ = read_merges(in, text.is_null() ? 0 : text.string().size());
-            merges_are_read_ = true;
+        } else if (key == "merges" && vocabulary_is_read_) {
+            read_merges(in);
         } else {
             out.emplace(name, in.raw());
             return;
@@ -183,12 +193,52 @@ private:
             read_vocabulary(in);
     }
 
+    /// Tokens on their way into the vocabulary, many at a time.
+    class TokenBatch {
+    public:
+        TokenBatch(Vocabulary& vocabulary, const JsonCursor& in)
+            : vocabulary_(vocabulary),
+              in_(in) {}
+
+        void add(std::string_view text, std::uint32_t id, bool stays) {
+            texts_[count_] = stays ? text : kept_.emplace_back(text);
+            ids_[count_] = id;
+            if (++count_ == kAtOnce)
+                flush();
+        }
+        void flush() {
+            Vocabulary::Added why{};
+            std::size_t done = vocabulary_.add_all({texts_, count_}, ids_, why);
+            if (done < count_ && why == Vocabulary::Added::text_taken)
+                throw in_.error(fmt::format("the token '{}' stands here twice", texts_[done]));
+            if (done < count_)
+                throw in_.error(fmt::format("'{}' and '{}' have the same id {}",
+                                            *vocabulary_.text_of(ids_[done]),
+                                            texts_[done],
+                                            ids_[done]));
+            count_ = 0;
+            kept_.clear();
+        }
+
+    private:
+        static constexpr std::size_t kAtOnce = 32;
+
+        Vocabulary& vocabulary_;
+        const JsonCursor& in_;
+        std::string_view texts_[kAtOnce];
+        std::uint32_t ids_[kAtOnce];
+        std::size_t count_ = 0;
+        std::deque<std::string> kept_;
+    };
+
     /// {"text": id, ...}
     void read_vocabulary(JsonCursor& in) {
         Vocabulary& vocabulary = parts_->vocabulary;
         vocabulary.reserve(text_.size() / 72, text_.size() / 8);
         vocabulary_is_read_ = true;
+        TokenBatch batch(vocabulary, in);
         in.object([&](std::string_view token) {
+            bool stays = token.data() >= text_.data() && token.data() < text_.data() + text_.size();
             std::int64_t id = in.integer();
             if (id < 0 || static_cast<std::uint64_t>(id) >= kMostTokens)
                 throw in.error(fmt::format(
@@ -198,15 +248,9 @@ private:
                                            id,
                                            token.size(),
                                            kLongestToken));
-            auto added = vocabulary.add(token, static_cast<std::uint32_t>(id));
-            if (added == Vocabulary::Added::text_taken)
-                throw in.error(fmt::format("the token '{}' stands here twice", token));
-            if (added == Vocabulary::Added::id_taken)
-                throw in.error(fmt::format("'{}' and '{}' have the same id {}",
-                                           *vocabulary.text_of(static_cast<std::uint32_t>(id)),
-                                           token,
-                                           id));
+            batch.add(token, static_cast<std::uint32_t>(id), stays);
         });
+        batch.flush();
         if (vocabulary.count() == vocabulary.id_end())
             return;
         std::uint32_t gap = 0;
@@ -216,110 +260,42 @@ private:
             "no token has the id {}, though the ids go to {}", gap, vocabulary.id_end() - 1));
     }
 
-    /// Merges as texts, looked up many at a time.
-    class MergeBatch {
-    public:
-        MergeBatch(const Vocabulary& vocabulary, std::size_t prefix)
-            : vocabulary_(vocabulary),
-              prefix_(prefix) {}
-
-        bool full() const { return count_ == kAtOnce; }
-        /// The texts stay where they are until look_up().
-        void add(std::string_view left, std::string_view right) {
-            parts_[2 * count_] = left;
-            parts_[2 * count_ + 1] = right;
-            ++count_;
+    /// The list of merges, which another thread may have read already.
+    void read_merges(JsonCursor& in) {
+        in.peek();
+        if (std::optional<MergeTexts> early = early_merges(in.at())) {
+            in.go_on_at(early->end());
+            merges_ = std::move(early);
+        } else {
+            merges_.emplace(in);
         }
-        /// A text that will not stay.
-        std::string_view keep(std::string_view text) { return kept_.emplace_back(text); }
+    }
 
-        void look_up(const JsonCursor& in, std::vector<Merge>& out) {
-            std::uint32_t ids[2 * kAtOnce];
-            vocabulary_.find_all({parts_, 2 * count_}, ids);
-            for (std::size_t i = 0; i < 2 * count_; i += 2) {
-                auto rank = static_cast<std::uint32_t>(out.size());
-                auto need = [&](std::uint32_t id, std::string_view text) {
-                    if (id == Vocabulary::kNone)
-                        throw in.error(
-                            fmt::format("merge {} needs the token '{}', which the vocabulary lacks",
-                                        rank,
-                                        text));
-                };
-                need(ids[i], parts_[i]);
-                need(ids[i + 1], parts_[i + 1]);
-                std::string_view right = parts_[i + 1];
-                right.remove_prefix(std::min(prefix_, right.size()));
-                made_ = made_by(parts_[i], right);
-                need(made_, joined_);
-                out.push_back({ids[i], ids[i + 1], made_, rank});
+    /// Begins with them on another thread, where they most likely stand: if not, it is work for
+    /// nothing.
+    void begin_early() {
+        if (text_.size() < kLeastForThread)
+            return;
+        early_ = beside([this]() -> std::optional<MergeTexts> {
+            const void* key =
+                ::memmem(text_.data(), text_.size(), kMergesKey.data(), kMergesKey.size());
+            if (!key)
+                return std::nullopt;
+            auto begin = static_cast<std::size_t>(static_cast<const char*>(key) - text_.data());
+            try {
+                JsonCursor in = cursor(text_.substr(begin + kMergesKey.size()));
+                return in.peek() == '[' ? std::optional<MergeTexts>(in) : std::nullopt;
+            } catch (const Error&) {
+                return std::nullopt;  // it will be found again in its turn
             }
-            kept_.clear();
-            count_ = 0;
-        }
-
-    private:
-        static constexpr std::size_t kAtOnce = 32;
-
-        /// Most files make token after token in the order of their ids, some of them several times.
-        std::uint32_t made_by(std::string_view left, std::string_view right) {
-            for (std::uint32_t id : {made_ + 1, made_})
-                if (vocabulary_.is_joined(id, left, right))
-                    return id;
-            joined_ = left;
-            joined_ += right;
-            return vocabulary_.find(joined_);
-        }
-
-        const Vocabulary& vocabulary_;
-        std::size_t prefix_;
-        std::string_view parts_[2 * kAtOnce];
-        std::size_t count_ = 0;
-        std::deque<std::string> kept_;
-        std::uint32_t made_ = 0;
-        std::string joined_;
-    };
-
-    /// ["a b", ...] or [["a", "b"], ...]
-    std::vector<Merge> read_merges(JsonCursor& in, std::size_t prefix) const {
-        std::vector<Merge> out;
-        out.reserve(parts_->vocabulary.count());
-        MergeBatch batch(parts_->vocabulary, prefix);
-        auto text = [&] {
-            std::string_view part = in.string();
-            return in.is_decoded(part) ? batch.keep(part) : part;
-        };
-        std::size_t rank = 0;
-        in.array([&] {
-            if (in.peek() == '[') {
-                std::string_view parts[2];
-                std::size_t count = 0;
-                in.array([&] {
-                    std::string_view part = text();
-                    if (count < 2)
-                        parts[count] = part;
-                    ++count;
-                });
-                if (count != 2)
-                    throw in.error(fmt::format("merge {} has {} parts, not 2", rank, count));
-                batch.add(parts[0], parts[1]);
-            } else {
-                std::string_view line = text();
-                if (line.starts_with("#version"))
-                    return;
-                std::size_t blank = line.find(' ');
-                if (blank == std::string_view::npos ||
-                    line.find(' ', blank + 1) != std::string_view::npos)
-                    throw in.error(fmt::format(
-                        "merge {} is '{}', not two parts with a blank between", rank, line));
-                batch.add(line.substr(0, blank), line.substr(blank + 1));
-            }
-            if (++rank > kMostTokens)
-                throw in.error(fmt::format("more than {} merges", kMostTokens));
-            if (batch.full())
-                batch.look_up(in, out);
         });
-        batch.look_up(in, out);
-        return out;
+    }
+
+    std::optional<MergeTexts> early_merges(std::size_t at) {
+        if (!early_.valid())
+            return std::nullopt;
+        std::optional<MergeTexts> out = early_.get();
+        return out && out->begin() == at ? std::move(out) : std::nullopt;
     }
 
     void read_bpe(const Members& model) {
@@ -353,13 +329,17 @@ private:
             settings.unknown = id;
         }
         JsonCursor merges = cursor(part(model, "merges"));
-        if (!merges_are_read_ && !tables_)
-            merges_ = read_merges(merges, settings.prefix.size());
         std::unique_ptr<Bpe> bpe;
-        if (tables_)
+        if (tables_) {
             bpe = std::make_unique<Bpe>(parts_->vocabulary, *tables_, std::move(settings));
-        else
-            bpe = std::make_unique<Bpe>(parts_->vocabulary, merges_, std::move(settings));
+        } else {
+            if (!merges_)
+                read_merges(merges);
+            bpe =
+                std::make_unique<Bpe>(parts_->vocabulary,
+                                      merges_->look_up(parts_->vocabulary, settings.prefix.size()),
+                                      std::move(settings));
+        }
         bpe_ = bpe.get();
         parts_->model = std::move(bpe);
     }
@@ -467,25 +447,36 @@ private:
     std::shared_ptr<TokenizerParts> parts_;
     ComponentReader reader_;
     bool vocabulary_is_read_ = false;
-    bool merges_are_read_ = false;
-    std::vector<Merge> merges_;
+    std::optional<MergeTexts> merges_;
     Bpe* bpe_ = nullptr;
+    std::future<std::optional<MergeTexts>> early_;  // the last: it reads what stands above
 };
 
 }  // namespace
 
 std::shared_ptr<TokenizerParts> read_tokenizer_json(std::string_view text,
+                                                    const std::string& file) {
+    Reader reader(text, file);
+    reader.check_utf8();
+    return reader.read();
+}
+
+std::shared_ptr<TokenizerParts> read_tokenizer_json(const LargeText& text,
                                                     const std::string& file,
-                                                    std::string* rest) {
-    return Reader(text, file).read(rest);
+                                                    std::string& rest) {
+    Reader reader(text.view(), file);
+    if (!text.is_utf8())
+        reader.check_utf8();
+    return reader.read(&rest);
 }
 
 std::shared_ptr<TokenizerParts> read_compiled_tokenizer(CompiledReader& in,
                                                         const std::string& file) {
     std::span<const char> rest = in.take<char>();
     try {
-        std::shared_ptr<TokenizerParts> parts =
-            Reader({rest.data(), rest.size()}, file, &in).read();
+        Reader reader({rest.data(), rest.size()}, file, &in);
+        reader.check_utf8();
+        std::shared_ptr<TokenizerParts> parts = reader.read();
         if (parts)
             parts->memory = in.memory();
         return parts;

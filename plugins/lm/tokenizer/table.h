@@ -1,9 +1,10 @@
 #pragma once
 
+#include "plugins/lm/tokenizer/zeroed_memory.h"
+
 #include <cstddef>
 #include <span>
 #include <utility>
-#include <vector>
 
 namespace stillroom::lm {
 
@@ -38,7 +39,7 @@ public:
     }
 
 private:
-    std::vector<T> own_;
+    LargeVector<T> own_;
     std::span<const T> seen_;
 };
 

@@ -4,6 +4,8 @@
 #include "engine/base/durable.h"
 #include "engine/base/files.h"
 #include "engine/base/sha256.h"
+#include "plugins/lm/tokenizer/beside.h"
+#include "plugins/lm/tokenizer/large_text.h"
 
 #include <fmt/format.h>
 
@@ -56,11 +58,25 @@ std::string known_digest(const fs::path& stamp) {
     }
 }
 
+/// What a content of that digest and size became. Forms are of a size, so that for a new content no
+/// digest has to be known before it is read.
+std::string form_name(std::string_view digest, std::size_t size) {
+    return fmt::format("{}.{}{}", digest, size, kForm);
+}
+
+bool has_form_of(const fs::path& cache, std::size_t size) {
+    std::vector<std::string> names = list_folder(cache);
+    std::string end = form_name("", size);
+    return std::any_of(
+        names.begin(), names.end(), [&](const std::string& name) { return name.ends_with(end); });
+}
+
 std::shared_ptr<TokenizerParts> read_form(const fs::path& cache,
                                           const std::string& digest,
+                                          std::size_t size,
                                           const std::string& name) {
     std::optional<CompiledReader> in =
-        CompiledReader::open(cache / (digest + std::string(kForm)), digest);
+        CompiledReader::open(cache / form_name(digest, size), digest);
     return in ? read_compiled_tokenizer(*in, name) : nullptr;
 }
 
@@ -88,6 +104,45 @@ void leave(const fs::path& path,
     }
 }
 
+/// A file that has been read, and its cache.
+struct Source {
+    fs::path file;
+    fs::path cache;
+    FileStamp stamp;
+    std::int64_t settled_ns = 0;
+
+    void leave_stamp(std::string_view digest) const {
+        if (is_settled(stamp, settled_ns) && stamp_of(file) == stamp)
+            leave(stamp_path(cache, stamp), digest, kStamp, kMostStamps);
+    }
+};
+
+/// On another thread: who wants ids does not wait for it.
+std::future<void> leave_form(const TokenizerParts& parts,
+                             std::string rest,
+                             LargeText text,
+                             Source source) {
+    auto work = [&parts,
+                 rest = std::move(rest),
+                 text = std::make_shared<LargeText>(std::move(text)),
+                 source = std::move(source)] {
+        try {
+            CompiledWriter out;
+            out.add(std::span<const char>(rest));
+            parts.vocabulary.write(out);
+            if (!parts.model->write(out))
+                return;
+            std::string digest = digest_of(text->view());
+            fs::path form = source.cache / form_name(digest, text->size());
+            leave(form, out.finish(digest).view(), kForm, kMostKept);
+            source.leave_stamp(digest);
+        } catch (const std::exception&) {
+            // It will be made again next time.
+        }
+    };
+    return beside(std::move(work));
+}
+
 }  // namespace
 
 std::shared_ptr<TokenizerParts> read_by_cache(const fs::path& file,
@@ -97,30 +152,25 @@ std::shared_ptr<TokenizerParts> read_by_cache(const fs::path& file,
     if (!fs::is_regular_file(file, failed) || fs::file_size(file, failed) < kLeastCached || failed)
         return nullptr;
     std::string name = file.string();
-    FileStamp stamp = stamp_of(file);
-    fs::path stamped = stamp_path(cache, stamp);
-    std::string digest = known_digest(stamped);
+    Source source{file, cache, stamp_of(file), settled_ns};
+    std::string digest = known_digest(stamp_path(cache, source.stamp));
     if (!digest.empty())
-        if (std::shared_ptr<TokenizerParts> parts = read_form(cache, digest, name))
+        if (std::shared_ptr<TokenizerParts> parts =
+                read_form(cache, digest, source.stamp.size, name))
             return parts;
-    std::string text = read_file(file, kMostTokenizerBytes);
-    if (!text.starts_with('{'))
+    std::optional<LargeText> text = LargeText::read(file, kMostTokenizerBytes);
+    if (!text || !text->view().starts_with('{'))
         return nullptr;
-    digest = digest_of(text);
-    std::shared_ptr<TokenizerParts> parts = read_form(cache, digest, name);
-    if (!parts) {
-        std::string rest;
-        parts = read_tokenizer_json(text, name, &rest);
-        CompiledWriter out;
-        out.add(std::span<const char>(rest));
-        parts->vocabulary.write(out);
-        if (!parts->model->write(out))
+    if (has_form_of(cache, text->size())) {
+        digest = digest_of(text->view());
+        if (std::shared_ptr<TokenizerParts> parts = read_form(cache, digest, text->size(), name)) {
+            source.leave_stamp(digest);
             return parts;
-        leave(
-            cache / (digest + std::string(kForm)), std::move(out).finish(digest), kForm, kMostKept);
+        }
     }
-    if (is_settled(stamp, settled_ns) && stamp_of(file) == stamp)
-        leave(stamped, digest, kStamp, kMostStamps);
+    std::string rest;
+    std::shared_ptr<TokenizerParts> parts = read_tokenizer_json(*text, name, rest);
+    parts->leaving = leave_form(*parts, std::move(rest), std::move(*text), std::move(source));
     return parts;
 }
 

@@ -3,6 +3,7 @@
 #include "plugins/lm/tokenizer/added_tokens.h"
 #include "plugins/lm/tokenizer/compiled.h"
 #include "plugins/lm/tokenizer/decoder.h"
+#include "plugins/lm/tokenizer/large_text.h"
 #include "plugins/lm/tokenizer/model.h"
 #include "plugins/lm/tokenizer/normalizer.h"
 #include "plugins/lm/tokenizer/post_processor.h"
@@ -10,6 +11,7 @@
 #include "plugins/lm/tokenizer/tokenizer.h"
 #include "plugins/lm/tokenizer/vocabulary.h"
 
+#include <future>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -42,6 +44,8 @@ struct TokenizerParts {
     AddedTokenFinder normalized_finder;
     std::size_t end_of_ids = 0;
 
+    std::future<void> leaving;  ///< what still reads all that; the last, so that it is waited for
+
     /// Gives a token its id: the vocabulary's, else the next. Throws Error (exit 3) where `stated`
     /// is another; the same token again changes nothing.
     void add_token(AddedToken token, std::optional<std::uint32_t> stated);
@@ -63,10 +67,11 @@ bool looks_like_ranks(std::string_view text);
 std::shared_ptr<TokenizerParts> read_sentencepiece(std::string_view bytes, const std::string& name);
 
 /// A tokenizer.json. `file` stands in messages.
-/// `rest`, if asked for, becomes the same less what the vocabulary and the model can write.
-std::shared_ptr<TokenizerParts> read_tokenizer_json(std::string_view text,
+std::shared_ptr<TokenizerParts> read_tokenizer_json(std::string_view text, const std::string& file);
+/// The same; `rest` becomes what of it the vocabulary and the model cannot write.
+std::shared_ptr<TokenizerParts> read_tokenizer_json(const LargeText& text,
                                                     const std::string& file,
-                                                    std::string* rest = nullptr);
+                                                    std::string& rest);
 /// That rest, and then what those have written. Null: it is not as it should be.
 std::shared_ptr<TokenizerParts> read_compiled_tokenizer(CompiledReader& in,
                                                         const std::string& file);

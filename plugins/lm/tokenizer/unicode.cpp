@@ -3,7 +3,10 @@
 #include "plugins/lm/tokenizer/unicode_tables.h"
 
 #include <algorithm>
+#include <array>
+#include <iterator>
 #include <map>
+#include <span>
 
 namespace stillroom::lm {
 namespace {
@@ -42,63 +45,126 @@ constexpr char32_t kSpaces[] = {9,      10,     11,     12,     13,     32,     
                                 0x2005, 0x2006, 0x2007, 0x2008, 0x2009, 0x200A, 0x2028,
                                 0x2029, 0x202F, 0x205F, 0x3000};
 
-void mark(std::vector<std::uint16_t>& flat,
-          std::span<const std::uint32_t> borders,
-          std::uint16_t bit) {
-    for (std::size_t i = 0; i < borders.size(); i += 2) {
-        char32_t end = i + 1 < borders.size() ? borders[i + 1] : kLast;
-        for (char32_t c = borders[i]; c < end; ++c)
-            flat[c] |= bit;
+/// Runs of code points with their bits, in order, a page of 128 after the other.
+class Pages {
+public:
+    Pages() {
+        sets_[0].bit = unicode::kOldMark;
+        sets_[0].borders = tables::old_marks();
+        sets_[1].bit = unicode::kNonspacing;
+        sets_[1].borders = tables::nonspacing();
+        sets_[2].bit = unicode::kNumeric;
+        sets_[2].borders = tables::numeric();
+        sets_[3].bit = unicode::kDropped;
+        sets_[3].borders = tables::dropped();
+        sets_[4].bit = unicode::kOldPunctuation;
+        sets_[4].borders = tables::old_punctuation();
     }
-}
 
-std::vector<std::uint16_t> flat_bits() {
-    std::vector<std::uint16_t> flat(kLast);
-    std::span<const std::uint32_t> runs = tables::category_runs();
-    for (std::size_t i = 0; i < runs.size(); ++i) {
-        std::size_t category = runs[i] & 31;
-        std::uint16_t bits = category < std::size(kOfCategory) ? kOfCategory[category] : 0;
-        if (runs[i] & 32)
-            bits |= unicode::kWord;
-        char32_t end = i + 1 < runs.size() ? runs[i + 1] >> 8 : kLast;
-        std::fill(flat.begin() + (runs[i] >> 8), flat.begin() + end, bits);
+    using Page = std::array<std::uint16_t, 128>;
+
+    /// The next one. true: one run fills it.
+    bool next(Page& page) {
+        char32_t begin = begin_, end = begin_ += static_cast<char32_t>(page.size());
+        bool filled = categories(begin, end, page);
+        for (Set& set : sets_)
+            filled = set.mark(begin, end, page) && filled;
+        auto add = [&](char32_t c, std::uint16_t bit) {
+            if (c >= begin && c < end) {
+                page[c - begin] |= bit;
+                filled = false;
+            }
+        };
+        for (char32_t c : kSpaces)
+            add(c, unicode::kSpace);
+        for (char32_t joiner : {0x200C, 0x200D})
+            add(joiner, unicode::kWord);
+        return filled;
     }
-    for (char32_t c : kSpaces)
-        flat[c] |= unicode::kSpace;
-    for (char32_t joiner : {0x200C, 0x200D})
-        flat[joiner] |= unicode::kWord;
-    mark(flat, tables::old_marks(), unicode::kOldMark);
-    mark(flat, tables::nonspacing(), unicode::kNonspacing);
-    mark(flat, tables::numeric(), unicode::kNumeric);
-    mark(flat, tables::dropped(), unicode::kDropped);
-    mark(flat, tables::old_punctuation(), unicode::kOldPunctuation);
-    return flat;
-}
+
+private:
+    static std::uint16_t bits_of(std::uint32_t run) {
+        std::size_t category = run & 31;
+        std::uint16_t bits = category < std::size(kOfCategory) ? kOfCategory[category] : 0;
+        return bits | (run & 32 ? unicode::kWord : 0);
+    }
+
+    bool categories(char32_t begin, char32_t end, Page& page) {
+        std::span<const std::uint32_t> runs = tables::category_runs();
+        bool filled = true;
+        for (char32_t c = begin; c < end;) {
+            while (run_ + 1 < runs.size() && runs[run_ + 1] >> 8 <= c)
+                ++run_;
+            char32_t run_end = run_ + 1 < runs.size() ? runs[run_ + 1] >> 8 : kLast;
+            char32_t until = std::min(end, run_end);
+            std::fill(
+                page.data() + (c - begin), page.data() + (until - begin), bits_of(runs[run_]));
+            filled = filled && until - c == page.size();
+            c = until;
+        }
+        return filled;
+    }
+
+    /// Code points of one bit: where they begin and end by turns.
+    struct Set {
+        std::span<const std::uint32_t> borders;
+        std::size_t at = 0;  ///< of a range that ends behind what was asked last
+        std::uint16_t bit = 0;
+
+        bool mark(char32_t begin, char32_t end, Page& page) {
+            auto end_of = [this](std::size_t i) {
+                return i + 1 < borders.size() ? borders[i + 1] : kLast;
+            };
+            while (at < borders.size() && end_of(at) <= begin)
+                at += 2;
+            bool filled = true;
+            for (std::size_t i = at; i < borders.size() && borders[i] < end; i += 2) {
+                char32_t from = std::max<char32_t>(borders[i], begin);
+                char32_t until = std::min<char32_t>(end_of(i), end);
+                for (char32_t c = from; c < until; ++c)
+                    page[c - begin] |= bit;
+                filled = filled && until - from == page.size();
+            }
+            return filled;
+        }
+    };
+
+    Set sets_[5];
+    std::size_t run_ = 0;
+    char32_t begin_ = 0;
+};
 
 }  // namespace
 
 Unicode::Unicode() {
-    std::vector<std::uint16_t> flat = flat_bits();
-    std::map<std::vector<std::uint16_t>, std::uint16_t> known;
-    for (auto at = flat.begin(); at != flat.end(); at += 128) {
-        auto [found, is_new] =
-            known.try_emplace({at, at + 128}, static_cast<std::uint16_t>(values_.size() / 128));
-        if (is_new)
-            values_.insert(values_.end(), at, at + 128);
-        pages_.push_back(found->second);
+    Pages pages;
+    Pages::Page page{};
+    std::map<std::uint16_t, std::uint16_t> filled;  // pages of one value
+    std::vector<bool> is_filled;
+    for (char32_t begin = 0; begin < kLast; begin += static_cast<char32_t>(page.size())) {
+        auto next = static_cast<std::uint16_t>(is_filled.size());
+        bool one = pages.next(page);
+        std::uint16_t index = one ? filled.try_emplace(page[0], next).first->second : next;
+        pages_.push_back(index);
+        if (index == next) {
+            is_filled.push_back(one);
+            values_.insert(values_.end(), page.begin(), page.end());
+        }
     }
     for (char32_t c = 0x80; c < 0x800; ++c)
-        by_two_[c] = flat[c];
+        by_two_[c] = bits(c);
     // Of three bytes, and by their halves of four: 64 and 4096 characters share two bytes.
-    auto together = [&](std::size_t first_two, char32_t begin, char32_t count) {
-        auto differ = [&](std::uint16_t bits) { return bits != flat[begin]; };
-        auto at = flat.begin() + static_cast<std::ptrdiff_t>(begin);
-        by_two_[first_two] = std::any_of(at, at + count, differ) ? kDiffer : flat[begin];
-    };
-    for (char32_t c = 0x800; c < 0x10000; c += 64)
-        together(32 * 64 + (c >> 6), c, 64);
-    for (char32_t c = 0x10000; c < kLast; c += 4096)
-        together(48 * 64 + (c >> 12), c, 4096);
+    for (char32_t c = 0x800; c < 0x10000; c += 64) {
+        const std::uint16_t* first = &values_[std::size_t{pages_[c >> 7]} << 7 | (c & 127)];
+        bool same = std::all_of(first, first + 64, [&](std::uint16_t v) { return v == *first; });
+        by_two_[32 * 64 + (c >> 6)] = same ? *first : kDiffer;
+    }
+    for (char32_t c = 0x10000; c < kLast; c += 4096) {
+        const std::uint16_t* first = &pages_[c >> 7];
+        bool same = is_filled[*first] &&
+                    std::all_of(first, first + 32, [&](std::uint16_t p) { return p == *first; });
+        by_two_[48 * 64 + (c >> 12)] = same ? bits(c) : kDiffer;
+    }
 }
 
 const Unicode& Unicode::get() {

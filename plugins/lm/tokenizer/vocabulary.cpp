@@ -41,9 +41,12 @@ std::size_t Vocabulary::slot_of(std::string_view text, std::uint64_t hash) const
     }
 }
 
-void Vocabulary::grow() {
+/// Until so many more have room.
+void Vocabulary::grow(std::size_t tokens) {
+    if ((count_ + tokens) * 3 <= slots_.size() * 2)
+        return;
     slots_.change([&](auto& slots) {
-        slots.assign(std::bit_ceil(std::max<std::size_t>(64, (count_ + 1) * 4)), kFree);
+        slots.assign(std::bit_ceil(std::max<std::size_t>(64, (count_ + tokens) * 4)), kFree);
         std::size_t mask = slots.size() - 1;
         for (std::uint32_t id = 0; id < places_.size(); ++id) {
             if (places_[id].size == kNone)
@@ -58,9 +61,11 @@ void Vocabulary::grow() {
 }
 
 Vocabulary::Added Vocabulary::add(std::string_view text, std::uint32_t id) {
-    if ((count_ + 1) * 3 > slots_.size() * 2)
-        grow();
-    std::uint64_t hash = hash_text(text, seed_);
+    grow(1);
+    return add(text, id, hash_text(text, seed_));
+}
+
+Vocabulary::Added Vocabulary::add(std::string_view text, std::uint32_t id, std::uint64_t hash) {
     std::size_t slot = slot_of(text, hash);
     if (slots_[slot] != kFree)
         return Added::text_taken;
@@ -76,6 +81,27 @@ Vocabulary::Added Vocabulary::add(std::string_view text, std::uint32_t id) {
     slots_.change([&](auto& slots) { slots[slot] = mark_of(hash) | id; });
     ++count_;
     return Added::yes;
+}
+
+std::size_t Vocabulary::add_all(std::span<const std::string_view> texts,
+                                const std::uint32_t* ids,
+                                Added& why) {
+    constexpr std::size_t kAtOnce = 32;
+    std::uint64_t hashes[kAtOnce];
+    for (std::size_t done = 0; done < texts.size(); done += kAtOnce) {
+        std::size_t count = std::min(kAtOnce, texts.size() - done);
+        grow(count);
+        for (std::size_t i = 0; i < count; ++i) {
+            hashes[i] = hash_text(texts[done + i], seed_);
+            __builtin_prefetch(&slots_.data()[hashes[i] & (slots_.size() - 1)], 1);
+        }
+        for (std::size_t i = 0; i < count; ++i) {
+            why = add(texts[done + i], ids[done + i], hashes[i]);
+            if (why != Added::yes)
+                return done + i;
+        }
+    }
+    return texts.size();
 }
 
 std::uint32_t Vocabulary::find(std::string_view text) const {

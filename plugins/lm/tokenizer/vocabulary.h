@@ -28,6 +28,11 @@ public:
 
     enum class Added { yes, text_taken, id_taken };
     Added add(std::string_view text, std::uint32_t id);
+    /// Many at once, which hides the time that memory takes. Returns how many were added; if not
+    /// all, `why` tells what was wrong with the next.
+    std::size_t add_all(std::span<const std::string_view> texts,
+                        const std::uint32_t* ids,
+                        Added& why);
 
     std::uint32_t find(std::string_view text) const;  ///< kNone: no such text
     /// Of many texts at once, which hides the time that memory takes.
@@ -68,7 +73,8 @@ private:
 
     std::string_view at(Place place) const { return {bytes_.data() + place.begin, place.size}; }
     std::size_t slot_of(std::string_view text, std::uint64_t hash) const;
-    void grow();
+    Added add(std::string_view text, std::uint32_t id, std::uint64_t hash);
+    void grow(std::size_t tokens);
 
     Table<char> bytes_;
     Table<Place> places_;

@@ -6,9 +6,12 @@
 #include <new>
 
 namespace stillroom::lm {
+namespace {
 
-ZeroedMemory::ZeroedMemory(std::size_t bytes) {
-    constexpr std::size_t kLargePage = std::size_t{2} << 20;
+constexpr std::size_t kLargePage = std::size_t{2} << 20;
+
+/// From a large page on it begins on the border of one.
+void* map(std::size_t bytes) {
     // A large page more, given back around the part that begins on one's border.
     std::size_t spare = bytes < kLargePage ? 0 : kLargePage;
     void* mapped =
@@ -26,7 +29,30 @@ ZeroedMemory::ZeroedMemory(std::size_t bytes) {
             ::munmap(begin + bytes, spare - front);
         ::madvise(begin, bytes, MADV_HUGEPAGE);
     }
-    memory_ = {begin, UnmapMemory{bytes}};
+    return begin;
+}
+
+/// What is mapped for an array that fills at least a fourth of it.
+std::size_t whole_pages(std::size_t bytes) {
+    return (bytes + kLargePage - 1) / kLargePage * kLargePage;
+}
+constexpr std::size_t kLeastLarge = kLargePage / 4;
+
+}  // namespace
+
+void* allocate_large(std::size_t bytes) {
+    return bytes < kLeastLarge ? ::operator new(bytes) : map(whole_pages(bytes));
+}
+
+void free_large(void* memory, std::size_t bytes) {
+    if (bytes < kLeastLarge)
+        ::operator delete(memory);
+    else
+        ::munmap(memory, whole_pages(bytes));
+}
+
+ZeroedMemory::ZeroedMemory(std::size_t bytes) {
+    memory_ = {map(bytes), UnmapMemory{bytes}};
 }
 
 void UnmapMemory::operator()(void* memory) const {

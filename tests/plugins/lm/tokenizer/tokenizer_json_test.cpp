@@ -38,6 +38,47 @@ TEST_CASE("T2: a merge of one part or of three is named with its number") {
           "3: merge 0 has 3 parts, not 2");
 }
 
+TEST_CASE("merges of a large file are those of its model, whatever else is called so") {
+    // Large files are read by two threads, one of which looks for the merges by their name.
+    const std::string space(std::size_t{2} << 20, ' ');
+    const std::string model = R"("model": {"type": "BPE", "vocab": {"a": 0, "\"": 1, "a\"": 2},
+        "merges": [["a", "\""]]})";
+    for (std::string before : {R"("other": {"merges": ["q q"]})",
+                               R"("other": {"merges": 7})",
+                               R"("a\"merges": [[]])",
+                               R"("merges": [])"}) {
+        CAPTURE(before);
+        Tokenizer good = Tokenizer::parse("{" + before + "," + model + space + "}", "large");
+        CHECK(good.encode("a\"") == std::vector<std::uint32_t>{2});
+    }
+    CHECK(refused("{" + model + space + R"(, "other": {"merges": )" + "]}") ==
+          "3: no JSON: a bracket that closes nothing");
+    std::string bad = model;
+    bad.replace(bad.rfind("\"a\""), 3, "\"c\"");
+    CHECK(refused("{" + bad + space + "}") ==
+          "3: merge 0 needs the token 'c', which the vocabulary lacks");
+    CHECK(refused("{" + model + space + "\xFF}") == "3: this is no UTF-8");
+}
+
+TEST_CASE("the fault of many tokens is that of the first, wherever it stands among them") {
+    for (int at : {0, 31, 32, 33, 99}) {
+        std::string vocab = R"("vocab": {)", merges = R"("merges": [)";
+        for (int i = 0; i < 100; ++i) {
+            vocab += "\"t" + std::to_string(i) + "\": " + std::to_string(i) + ", ";
+            merges +=
+                (i > 0 ? ", " : "") + std::string("[\"a\", \"") + (i == at ? "c" : "b") + "\"]";
+        }
+        CAPTURE(at);
+        std::string ends = R"("a": 100, "b": 101, "ab": 102})";
+        CHECK(refused(file_of(vocab + ends + ", " + merges + "]")) ==
+              "3: merge " + std::to_string(at) +
+                  " needs the token 'c', which the vocabulary lacks");
+        std::string twice = "\"t" + std::to_string(at) + "\": 103, ";
+        CHECK(refused(file_of(vocab + twice + ends + R"(, "merges": [])")) ==
+              "3: the token 't" + std::to_string(at) + "' stands here twice");
+    }
+}
+
 TEST_CASE("T2: ids that repeat, leave a gap or pass every vocabulary are named") {
     CHECK(refused(file_of(R"("vocab": {"a": 0, "b": 0}, "merges": [])")) ==
           "3: 'a' and 'b' have the same id 0");
