@@ -81,6 +81,16 @@ CheckedStage inserted_stage(const std::string& name,
     return stage;
 }
 
+/// A filler does part of its consumer's work: with as many ranks, on the same device, and so on.
+NodePtr engine_of_filler(const Node& consumer, const Node& defaults) {
+    std::shared_ptr<Node> out = copy(defaults);
+    for (Entry& entry : out->entries)
+        for (std::string_view key : {"ranks", "device", "retry", "env"})
+            if (NodePtr value = entry.key == key ? consumer.get(key) : nullptr)
+                entry.value = value;
+    return out;
+}
+
 }  // namespace
 
 std::string output_of_type(const StageType& stage, const std::string& type) {
@@ -165,6 +175,7 @@ std::optional<CheckedStage> make_filler(const CheckedStage& consumer,
         return std::nullopt;
     CheckedStage stage =
         inserted_stage(consumer.name + "." + port + "~load", *type, consumer.where, catalog);
+    stage.engine = engine_of_filler(*consumer.engine, *stage.engine);
     std::shared_ptr<Node> settings = make_map(consumer.where);
     for (const NodePtr& taken : fill.get("take")->items) {
         if (const auto* declared = type->port(taken->text)) {

@@ -29,7 +29,7 @@ std::optional<CheckedStage> make_loader(const LoadRequest& request,
                                         Diagnostics& diagnostics);
 
 /// The stage that fills an absent port, by its `x-fill`: it takes over ports and settings of the
-/// consuming one.
+/// consuming one, its ranks, device, variables and retries.
 std::optional<CheckedStage> make_filler(const CheckedStage& consumer,
                                         const std::string& port,
                                         const Node& fill,
