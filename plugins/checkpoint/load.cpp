@@ -21,6 +21,7 @@ namespace stillroom::checkpoint {
 namespace fs = std::filesystem;
 namespace {
 
+constexpr const char* kTokenizerFile = "tokenizer.json";
 constexpr std::uint64_t kBesides = std::uint64_t{64} << 20;  // memory of code, headers, buffers
 
 std::optional<lm::Dtype> asked(const LoadSettings& settings) {
@@ -201,9 +202,9 @@ void describe_config(DescribeContext& context,
 /// What follows may look at the tokenizer before anything runs.
 void show_tokenizer(DescribeContext& context, const fs::path& folder) {
     std::error_code ignored;
-    fs::path file = fs::absolute(folder / "tokenizer.json", ignored);
+    fs::path file = fs::absolute(folder / kTokenizerFile, ignored);
     if (fs::exists(file, ignored))
-        fs::create_symlink(file, context.output("model") / "tokenizer.json", ignored);
+        fs::create_symlink(file, context.output("model") / kTokenizerFile, ignored);
 }
 
 void describe_folder(DescribeContext& context,
@@ -219,6 +220,9 @@ void describe_gguf(DescribeContext& context, const fs::path& file, std::optional
     lm::GgufImport model = lm::GgufImport::open(file, dtype.value_or(lm::Dtype::bf16));
     const lm::GgufImport::SmallFile& config = model.files().front();
     describe_config(context, lm::ConfigFile::parse(config.text, config.name), dtype, true);
+    for (const lm::GgufImport::SmallFile& small : model.files())
+        if (small.name == kTokenizerFile)
+            write_file(context.output("model") / small.name, small.text);
 }
 
 /// Small files only, and none offline unless they are there.
