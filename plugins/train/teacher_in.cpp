@@ -3,8 +3,7 @@
 #include "plugins/lm/parallel/crossing.h"
 #include "plugins/train/check.h"
 
-#include <ATen/ops/empty.h>
-#include <ATen/ops/full.h>
+#include <ATen/core/Tensor.h>
 
 namespace stillroom::train {
 namespace fs = std::filesystem;
@@ -15,20 +14,13 @@ lm::Decoder decoder_of(const lm::ModelPart& part, const fs::path& folder, const 
     auto files = std::make_shared<const lm::TensorFolder>(lm::TensorFolder::open(folder));
     lm::TensorSource source = lm::tensor_source(files, at::kCPU, machine.type);
     at::TensorOptions here = at::TensorOptions().dtype(machine.type).device(machine.device);
-    lm::Decoder decoder = lm::build_decoder(
-        part.config, [&](const std::string& name, const std::vector<std::int64_t>& shape) {
-            for (const lm::HeldWeight& held : part.weights)
-                if (held.name == name) {
-                    at::Tensor own = at::empty(shape, here);
-                    lm::copy_part(held, source(name, held.whole), own);
-                    return own;
-                }
-            return at::full({1}, 0, here).expand(shape);  // of another stage: nobody reads it here
-        });
+    lm::Decoder decoder = lm::build_part(
+        part,
+        [&](const std::string& name, const std::vector<std::int64_t>& shape) {
+            return source(name, shape).to(here, /*non_blocking=*/false, /*copy=*/true);
+        },
+        here);
     files->check();
-    decoder.first_word = part.first_word;
-    decoder.words = part.words;
-    lm::drop_row_bias(decoder, part);
     return decoder;
 }
 

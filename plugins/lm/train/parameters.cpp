@@ -54,25 +54,6 @@ void update_by_operators(const AdamwStep& step,
 
 }  // namespace
 
-void drop_row_bias(Decoder& decoder, const ModelPart& part) {
-    if (part.row_bias)
-        return;
-    for (LayerWeights& layer : decoder.layers) {
-        if (layer.attention)
-            layer.attention->o_proj.bias.reset();
-        if (layer.mlp)
-            layer.mlp->down_proj.bias.reset();
-    }
-}
-
-void copy_part(const HeldWeight& held, const at::Tensor& whole, const at::Tensor& into) {
-    std::int64_t end = 0;
-    for (const stillroom::lm::Run& run : held.runs) {
-        into.narrow(held.dim, end, run.count).copy_(whole.narrow(held.dim, run.begin, run.count));
-        end += run.count;
-    }
-}
-
 Parameters::Parameters(const ModelConfig& whole,
                        const PartRequest& request,
                        const WeightReader& read,

@@ -2,7 +2,7 @@
 
 #include "plugins/lm/kernels/adamw.h"
 #include "plugins/lm/modules/decoder.h"
-#include "plugins/lm/parallel/model_part.h"
+#include "plugins/lm/parallel/part_source.h"
 
 #include <cstdint>
 #include <string>
@@ -21,16 +21,8 @@ struct Parameter {
     bool decays = false;  ///< weight decay pulls at it
 };
 
-/// Ranks that sum over a matrix add its bias once: the first of them.
-STILLROOM_API void drop_row_bias(Decoder& decoder, const ModelPart& part);
-
 /// Begins the names of parameters that are trained beside a model's.
 inline constexpr std::string_view kProjections = "projections.";
-
-/// This rank's part of a whole tensor.
-STILLROOM_API void copy_part(const HeldWeight& held,
-                             const at::Tensor& whole,
-                             const at::Tensor& into);
 
 /// Writes what this rank holds of a weight into a tensor of that shape, fp32.
 using WeightReader = std::function<void(const HeldWeight& held, const at::Tensor& into)>;

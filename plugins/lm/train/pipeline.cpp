@@ -1,5 +1,7 @@
 #include "plugins/lm/train/pipeline.h"
 
+#include "plugins/lm/parallel/sent.h"
+
 #include <ATen/ops/empty.h>
 
 #include <algorithm>
@@ -8,33 +10,6 @@
 
 namespace stillroom::lm {
 namespace {
-
-/// Tensors on their way to other ranks, kept until they have arrived.
-class Sent {
-public:
-    explicit Sent(std::size_t most) : most_(most) {}
-
-    void send(const Comm& comm, const at::Tensor& x_TD, int to, std::string_view name) {
-        at::Tensor whole_TD = x_TD.contiguous();
-        under_way_.emplace_back(whole_TD, comm.send(whole_TD, to, name));
-        while (under_way_.size() > most_)
-            wait_first();
-    }
-
-    void wait() {
-        while (!under_way_.empty())
-            wait_first();
-    }
-
-private:
-    void wait_first() {
-        under_way_.front().second.wait();
-        under_way_.pop_front();
-    }
-
-    std::size_t most_;
-    std::deque<std::pair<at::Tensor, Pending>> under_way_;
-};
 
 void add(StepSums& to, const StagePass& pass) {
     const HeadSums& head = pass.sums().head;
