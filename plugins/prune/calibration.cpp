@@ -21,7 +21,13 @@ namespace {
         .exit_code(kExitBadInput);
 }
 
+constexpr std::int64_t kMostKept = 64;  // rows: as many as candidates are judged by
+
 }  // namespace
+
+std::int64_t kept_out(std::int64_t rows) {
+    return rows < 2 ? 0 : std::clamp<std::int64_t>(rows / 8, 1, kMostKept);
+}
 
 std::int64_t row_length(const StageContext& context,
                         std::int64_t sequence,
@@ -45,14 +51,23 @@ std::int64_t sample_rows(StageContext& context,
         throw Error({}, "the calibration text has no row")
             .key("calibration")
             .exit_code(kExitBadInput);
-    if (rows >= samples)
-        return samples;
-    if (context.given("samples") && !allow_short)
+    const bool is_asked = context.given("samples") && !allow_short;
+    if (is_asked && rows < samples)
         refuse_few(rows, samples);
+    if (is_asked || rows > samples)
+        return samples;
+    const std::int64_t kept = kept_out(rows);
     context.log(
         LogLevel::warning,
-        fmt::format("the calibration text has {} of the {} rows: all are taken", rows, samples));
-    return rows;
+        fmt::format("the calibration text has {} rows, not more than {} samples: {}",
+                    rows,
+                    samples,
+                    kept == 0
+                        ? "all are measured"
+                        : fmt::format("{} are measured, the last {} kept for judging candidates",
+                                      rows - kept,
+                                      kept)));
+    return rows - kept;
 }
 
 void check_samples(const StageContext& context,

@@ -12,8 +12,13 @@ std::int64_t row_length(const StageContext& context,
                         std::int64_t sequence,
                         const lm::ModelConfig& model);
 
-/// Rows that are measured, of those that there are: `samples`. Where fewer are there, all of them,
-/// with a warning; but Error (exit 3) where somebody asked for more and does not allow fewer.
+/// Of so few rows that all would be measured, how many at the end are kept out, for candidates to
+/// be judged by: an eighth. Of one row none can be.
+std::int64_t kept_out(std::int64_t rows);
+
+/// Rows that are measured, of those that there are: `samples`. Where no more than those are there,
+/// all but the ones that are kept out, with a warning; but where somebody asked for so many and
+/// does not allow fewer, just as many, or Error (exit 3).
 std::int64_t sample_rows(StageContext& context,
                          std::int64_t rows,
                          std::int64_t samples,

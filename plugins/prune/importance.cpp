@@ -5,6 +5,7 @@
 #include "plugins/lm/weights/counts.h"
 #include "plugins/prune/calibration.h"
 #include "plugins/prune/compute.h"
+#include "plugins/prune/layout_of.h"
 #include "plugins/prune/request.h"
 
 #include <algorithm>
@@ -20,6 +21,7 @@ void Importance::describe(DescribeContext& context) const {
     if (!fs::exists(file, ignored))
         return;  // not known before the run
     lm::ModelConfig model = lm::ConfigFile::read(file).model();
+    checked_layout(wish_of(settings_.parallel), context.ranks(), model, Settings::Key().parallel);
     const std::int64_t length = row_length(context, settings_.sequence, model);
     check_samples(
         context, context.input("calibration"), length, settings_.samples, settings_.allow_short);

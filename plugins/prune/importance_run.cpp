@@ -3,9 +3,11 @@
 #include "plugins/lm/config/config_file.h"
 #include "plugins/prune/calibration.h"
 #include "plugins/prune/compute.h"
+#include "plugins/prune/layout_of.h"
 #include "plugins/prune/pass.h"
 #include "plugins/prune/request.h"
 
+#include <ATen/ops/full.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -38,10 +40,15 @@ void choose_sizes(const ImportanceSettings& settings,
         static_cast<std::uint64_t>(std::max(model.hidden, model.layers.front().mlp->width));
     const std::uint64_t pass =
         static_cast<std::uint64_t>(options.batch * length) * widest * kActivations;
-    options.stream = room > 0 && bytes_to_load(folder, machine.type) + pass > room;
+    const std::uint64_t weights = bytes_to_load(folder, machine.part_of(model), machine.type);
+    options.stream = machine.world().any(room > 0 && weights + pass > room, "weights do not fit");
     const std::uint64_t row = static_cast<std::uint64_t>(length * model.hidden) * 4;
     options.streamed_rows = static_cast<std::int64_t>(
         std::max<std::uint64_t>(1, (room > pass ? (room - pass) / 2 : 0) / row));
+    // All do alike: a stage of a pipeline sends what the next one takes in the same order.
+    at::Tensor fewest = at::full({1}, -options.streamed_rows, at::kLong);
+    machine.world().max(fewest, "rows at once").wait();
+    options.streamed_rows = -fewest.item<std::int64_t>();
 }
 
 std::string about(const ImportanceSettings& settings,
@@ -94,21 +101,27 @@ void stillroom_prune_importance(const ImportanceSettings& settings, RunContext& 
     const std::int64_t length = row_length(context, settings.sequence, model);
     lm::Rows rows =
         lm::Rows::open(context.input("calibration"), {.length = length, .vocabulary = model.vocab});
-    Machine machine = machine_of(context);
+    Machine machine = machine_of(context,
+                                 checked_layout(wish_of(settings.parallel),
+                                                context.rank().world,
+                                                model,
+                                                ImportanceSettings::Key().parallel));
     PassOptions options;
     options.hooks = hooks_of(settings);
     options.rows = sample_rows(context, rows.size(), settings.samples, settings.allow_short);
     choose_sizes(settings, folder, model, length, machine, options);
     const auto begin = std::chrono::steady_clock::now();
+    Votes votes(machine.world(), calls_ahead(options, machine.mesh.layout));
     options.progress = [&](std::int64_t done) {
         context.progress(
             static_cast<double>(done) / static_cast<double>(options.rows),
             fmt::format(
                 "row {} of {}{}", done, options.rows, options.stream ? ", layer by layer" : ""));
-        if (machine.comm.any(context.cancelled(), "stop"))
+        if (votes.stop(context.cancelled()))
             throw Stopped();
     };
     RawScores raw = measure(folder, rows, options, machine);
+    votes.wait();
     require_numbers(raw);
     if (!machine.first_rank())
         return;

@@ -7,6 +7,7 @@
 #include <ATen/ops/cosine_similarity.h>
 #include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/zeros.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 
@@ -17,13 +18,6 @@ std::vector<double> list_of(const at::Tensor& sums) {
     at::Tensor here = sums.cpu().contiguous();
     const auto* first = here.const_data_ptr<double>();
     return {first, first + here.numel()};
-}
-
-std::vector<std::vector<double>> lists_of(const std::vector<at::Tensor>& sums) {
-    std::vector<std::vector<double>> out;
-    for (const at::Tensor& one : sums)
-        out.push_back(list_of(one));
-    return out;
 }
 
 bool has_kernel(const at::Tensor& x) {
@@ -98,25 +92,62 @@ const Element* elements(const at::Tensor& x) {
 
 }  // namespace
 
-Meter::Meter(const lm::ModelConfig& config, const std::set<Hparam>& hooks, at::Device device)
-    : layers_(config.layers.size()),
-      hooks_(hooks) {
-    at::TensorOptions options = at::TensorOptions().dtype(at::kDouble).device(device);
-    const Shape shape = shape_of(config);
-    const std::int64_t channels = shape.heads * config.layers.front().attention->head_dim;
-    auto zeros = [&](std::vector<at::Tensor>& sums, std::int64_t size) {
-        for (std::size_t i = 0; i < layers_; ++i)
-            sums.push_back(at::zeros({size}, options));
-    };
-    if (hooks.contains(Hparam::hidden_size)) {
-        zeros(attention_input_, shape.hidden);
-        zeros(mlp_input_, shape.hidden);
-        stream_ = at::zeros({shape.hidden}, options);
+std::vector<std::vector<double>> Meter::lists_of(const Hook& hook) {
+    std::vector<std::vector<double>> out;
+    for (std::size_t layer = 0; layer < hook.sums.size(); ++layer) {
+        out.emplace_back(static_cast<std::size_t>(hook.channels));
+        if (!hook.sums[layer].defined())
+            continue;
+        std::vector<double> own = list_of(hook.sums[layer]);
+        auto next = own.begin();
+        for (const lm::Run& run : hook.runs[layer])
+            std::copy_n(next, run.count, out.back().begin() + run.begin), next += run.count;
     }
-    if (hooks.contains(Hparam::ffn_hidden_size))
-        zeros(ffn_, shape.ffn);
-    if (hooks.contains(Hparam::num_attention_heads))
-        zeros(heads_, channels);
+    return out;
+}
+
+Meter::Meter(const lm::ModelConfig& model,
+             const lm::ModelPart& part,
+             bool tells_stream,
+             const std::set<Hparam>& hooks,
+             at::Device device)
+    : layers_(model.layers.size()),
+      tells_stream_(tells_stream) {
+    at::TensorOptions options = at::TensorOptions().dtype(at::kDouble).device(device);
+    const Shape shape = shape_of(model);
+    auto open = [&](Hook& hook, Hparam hparam, std::int64_t channels, auto runs_of_layer) {
+        if (!hooks.contains(hparam))
+            return;
+        hook.channels = channels;
+        hook.sums.resize(layers_);
+        hook.runs.resize(layers_);
+        for (std::size_t layer = part.first_layer; layer < part.last_layer; ++layer) {
+            hook.runs[layer] = runs_of_layer(layer);
+            if (std::int64_t count = lm::count_of(hook.runs[layer]); count > 0)
+                hook.sums[layer] = at::zeros({count}, options);
+        }
+    };
+    auto columns_of = [&part](std::string_view matrix) {
+        return [&part, matrix](std::size_t layer) {
+            const std::string name = fmt::format("model.layers.{}.{}.weight", layer, matrix);
+            for (const lm::HeldWeight& held : part.weights)
+                if (held.name == name)
+                    return held.runs;
+            return lm::Runs();
+        };
+    };
+    auto stream_channels = [&](std::size_t) {
+        return tells_stream ? lm::Runs{{0, shape.hidden}} : lm::Runs();
+    };
+    open(attention_input_, Hparam::hidden_size, shape.hidden, stream_channels);
+    open(mlp_input_, Hparam::hidden_size, shape.hidden, stream_channels);
+    open(ffn_, Hparam::ffn_hidden_size, shape.ffn, columns_of("mlp.down_proj"));
+    open(heads_,
+         Hparam::num_attention_heads,
+         shape.heads * model.layers.front().attention->head_dim,
+         columns_of("self_attn.o_proj"));
+    if (hooks.contains(Hparam::hidden_size))
+        stream_ = at::zeros({shape.hidden}, options);
     if (hooks.contains(Hparam::num_layers))
         layer_sums_ = at::zeros({static_cast<std::int64_t>(layers_)}, options);
 }
@@ -176,20 +207,20 @@ void Meter::add_angles(at::Tensor sum,
 
 lm::Watch Meter::watch(const lm::Batch& batch, std::size_t first) {
     lm::Watch out;
-    auto squares = [this, &batch, first](std::vector<at::Tensor>& sums) {
-        return [this, &batch, first, &sums](std::size_t layer, const at::Tensor& x) {
-            add_squares(sums[first + layer], x, batch);
+    auto squares = [this, &batch, first](Hook& hook) -> lm::Watch::Look {
+        if (std::none_of(hook.sums.begin(), hook.sums.end(), [](const at::Tensor& sum) {
+                return sum.defined();
+            }))
+            return {};
+        return [this, &batch, first, &hook](std::size_t layer, const at::Tensor& x) {
+            add_squares(hook.sums[first + layer], x, batch);
         };
     };
-    if (!attention_input_.empty()) {
-        out.attention_input = squares(attention_input_);
-        out.mlp_input = squares(mlp_input_);
-    }
-    if (!heads_.empty())
-        out.heads = squares(heads_);
-    if (!ffn_.empty())
-        out.mlp_middle = squares(ffn_);
-    if (layer_sums_.defined() || stream_.defined())
+    out.attention_input = squares(attention_input_);
+    out.mlp_input = squares(mlp_input_);
+    out.heads = squares(heads_);
+    out.mlp_middle = squares(ffn_);
+    if (tells_stream_ && (layer_sums_.defined() || stream_.defined()))
         out.layer = [this, &batch, first](
                         std::size_t layer, const at::Tensor& in_TD, const at::Tensor& out_TD) {
             auto index = static_cast<std::int64_t>(first + layer);

@@ -4,6 +4,7 @@
 #include "engine/base/error.h"
 #include "plugins/lm/config/config_file.h"
 #include "plugins/prune/compute.h"
+#include "plugins/prune/layout_of.h"
 #include "plugins/prune/request.h"
 #include "plugins/prune/search_report.h"
 #include "plugins/prune/task.h"
@@ -64,7 +65,7 @@ void Minitron::describe(DescribeContext& context) const {
         return;  // not known before the run
     lm::ConfigFile config = lm::ConfigFile::read(file);
     const lm::ModelConfig& model = config.model();
-    check_layout(settings_.parallel, model);
+    checked_layout(wish_of(settings_.parallel), context.ranks(), model, Settings::Key().parallel);
     ShapeCounter counter(model);
     Metrics before = counter.count(shape_of(model));
     if (settings_.shape) {

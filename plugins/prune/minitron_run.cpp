@@ -6,6 +6,7 @@
 #include "plugins/lm/modules/load.h"
 #include "plugins/prune/calibration.h"
 #include "plugins/prune/compute.h"
+#include "plugins/prune/layout_of.h"
 #include "plugins/prune/pass.h"
 #include "plugins/prune/prune_report.h"
 #include "plugins/prune/request.h"
@@ -38,7 +39,8 @@ public:
           source_(context.input("model")),
           model_(lm::ConfigFile::read(source_ / "config.json").model()),
           scores_(read_scores(context.input("scores"), model_)),
-          machine_(machine_of(context)) {
+          machine_(machine_of(context, layout(settings, context, model_))),
+          votes_(machine_.world(), static_cast<std::size_t>(machine_.mesh.layout.pipeline)) {
         facts_.settings = &settings_;
         facts_.scores = &scores_;
         facts_.source_fingerprint = fingerprint_of_model(source_);
@@ -52,6 +54,7 @@ public:
 
     void run() {
         Shape shape = settings_.shape ? by_hand() : by_search();
+        votes_.wait();
         if (!machine_.first_rank())
             return;
         const fs::path folder = context_.output("model");
@@ -61,6 +64,17 @@ public:
     }
 
 private:
+    /// Ranks that shared each layer while importance was measured have no such share here: of a
+    /// candidate's few heads and odd widths there is none. They share rows and questions.
+    static lm::Layout layout(const MinitronSettings& settings,
+                             const RunContext& context,
+                             const lm::ModelConfig& model) {
+        lm::Layout out =
+            checked_layout(wish_of(settings.parallel), context.rank().world, model, Key().parallel);
+        out.data *= std::exchange(out.tensor, 1);
+        return out;
+    }
+
     Orders orders(std::int64_t group_heads) const {
         return Orders(model_,
                       scores_,
@@ -102,7 +116,6 @@ private:
         reordered_.emplace(source_, model_, *orders_, machine_);
         HeldOut heldout = held_out();
         facts_.heldout_rows = heldout.count;
-        facts_.heldout_was_measured = heldout.was_measured;
         Scoring scoring = scoring_of();
         if (settings_.prefilter)
             prefilter(scoring, heldout);
@@ -127,7 +140,7 @@ private:
         for (const Judged& one : facts_.judged)
             if (one.tied)
                 ties.push_back(one);
-        if (ties.empty())
+        if (ties.empty() || heldout.count == 0)
             return;
         score_rows(scoring, heldout, {Task::kl}, ties);
         for (Judged& one : facts_.judged)
@@ -164,18 +177,43 @@ private:
         const bool own = context_.has("heldout");
         HeldOut out{.rows = lm::Rows::open(context_.input(own ? "heldout" : "calibration"),
                                            {.length = length, .vocabulary = model_.vocab})};
-        const std::int64_t total = out.rows.size();
-        const std::int64_t measured = own ? 0 : std::min(total, scores_.raw.rows);
-        out.first = measured;
-        out.count = std::min(settings_.score.rows, total - measured);
-        if (out.count == 0 && total > 0) {
-            out.count = std::min(settings_.score.rows, std::max<std::int64_t>(1, total / 8));
-            out.first = total - out.count;
-            out.was_measured = true;
-        }
-        if (out.count == 0)
-            throw Error({}, "the held-out text has no row").key("heldout").exit_code(kExitBadInput);
+        if (!own)
+            out.first = measured_rows(out.rows);
+        out.count = std::min(settings_.score.rows, out.rows.size() - out.first);
+        const bool reads_rows =
+            settings_.prefilter || facts_.tasks.size() > 1 || !has_task(facts_.tasks, Task::mmlu);
+        if (out.count == 0 && reads_rows)
+            refuse_none_held_out(own, out.rows.size());
         return out;
+    }
+
+    /// The first so many of the calibration text's rows are the ones that the scores are of.
+    std::int64_t measured_rows(const lm::Rows& rows) const {
+        const std::int64_t length = scores_.about.at("sequence").integer();
+        const std::int64_t measured =
+            length == rows.length() ? scores_.raw.rows
+                                    : (scores_.raw.tokens + rows.length() - 1) / rows.length();
+        const bool is_of_this_text =
+            length != rows.length() ||
+            (measured <= rows.size() &&
+             digest_of_rows(rows, 0, measured) == scores_.about.at("data").at("digest").string());
+        return is_of_this_text ? std::min(rows.size(), measured) : 0;
+    }
+
+    [[noreturn]] static void refuse_none_held_out(bool own, std::int64_t rows) {
+        if (own)
+            throw Error({}, "the held-out text has no row").key("heldout").exit_code(kExitBadInput);
+        throw Error({},
+                    fmt::format("the calibration text has {} {}, and importance was measured on "
+                                "all: none is left to judge candidates by",
+                                rows,
+                                rows == 1 ? "row" : "rows"))
+            .key("calibration")
+            .hint(rows == 1 ? "a shorter sequence, more text, or heldout=TEXT"
+                            : fmt::format("samples={} or allow_short=true, more text, or "
+                                          "heldout=TEXT",
+                                          rows - kept_out(rows)))
+            .exit_code(kExitBadInput);
     }
 
     const NormFactors* factors(const Shape& shape) {
@@ -214,7 +252,7 @@ private:
                                           fmt::format("candidate {} of {}",
                                                       std::min(done + 1, facts_.judged.size()),
                                                       facts_.judged.size()));
-                        if (machine_.comm.any(context_.cancelled(), "stop"))
+                        if (votes_.stop(context_.cancelled()))
                             throw Stopped();
                     }};
     }
@@ -265,6 +303,7 @@ private:
         // In fp32 whatever was scored in: another order of channels rounds bf16 elsewhere.
         Machine wide_machine = machine_;
         wide_machine.type = at::kFloat;
+        wide_machine.mesh = {};
         reordered_.emplace(source_, model_, *orders_, wide_machine);
         lm::Rows rows = lm::Rows::open(context_.input("calibration"),
                                        {.length = std::min<std::int64_t>(
@@ -343,6 +382,7 @@ private:
     lm::ModelConfig model_;
     Scores scores_;
     Machine machine_;
+    Votes votes_;
     std::optional<Orders> orders_;
     std::optional<Reordered> reordered_;
     NormFactors factors_;

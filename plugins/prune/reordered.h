@@ -9,7 +9,8 @@
 namespace stillroom::prune {
 
 /// One copy of a model whose channels and heads stand in the order of their importance. Every
-/// candidate's weights are leading slices of it: views, never copies.
+/// candidate's weights are leading slices of it: views, never copies. Ranks of a pipeline hold
+/// their layers of it.
 class Reordered {
 public:
     Reordered(const std::filesystem::path& folder,
@@ -23,9 +24,12 @@ public:
                           const NormFactors* factors = nullptr,
                           bool merge_heads = false) const;
 
-    const lm::ModelConfig& model() const { return whole_.config; }
+    const lm::ModelConfig& model() const { return model_; }
+    const lm::ModelPart& part() const { return part_; }
 
 private:
+    lm::ModelConfig model_;
+    lm::ModelPart part_;
     Shape original_;
     bool by_groups_ = false;
     lm::Decoder whole_;

@@ -96,8 +96,12 @@ std::vector<double> mean_losses(const Headed& headed,
 
 class RowScorer {
 public:
-    RowScorer(const Scoring& scoring, const HeldOut& heldout, const std::vector<Task>& tasks)
+    RowScorer(const Scoring& scoring,
+              const HeldOut& heldout,
+              const std::vector<Task>& tasks,
+              Line& line)
         : scoring_(scoring),
+          line_(line),
           heldout_(heldout),
           tasks_(tasks),
           batch_(std::clamp<std::int64_t>(
@@ -122,13 +126,15 @@ public:
         lm::Batch batch = batch_of_rows(
             heldout_.rows, heldout_.first + first, std::min(batch_, heldout_.count - first));
         std::vector<Headed> headed(depths.size());
-        run_depths(decoder, batch, depths, [&](std::size_t i, const at::Tensor& hidden_TD) {
+        run(decoder, batch, depths, [&](std::size_t i, const at::Tensor& hidden_TD) {
             headed[i] = {&decoder, hidden_TD};
         });
         BatchValues out;
         at::Tensor targets_T = targets_of(batch);
         for (Task task : tasks_) {
             const Headed whole = task == Task::kl ? teacher(batch, index) : Headed();
+            if (!line_.is_last())
+                continue;
             for (const Headed& one : headed)
                 out.push_back(task == Task::kl ? mean_kl(whole, one, batch.lengths)
                                                : mean_losses(one, targets_T, batch.lengths));
@@ -141,15 +147,23 @@ private:
         if (auto known = hidden_.find(index); known != hidden_.end())
             return {&teacher_, known->second};
         Headed out{&teacher_, {}};
-        run_depths(teacher_, batch, {all_layers_}, [&](std::size_t, const at::Tensor& hidden_TD) {
+        run(teacher_, batch, {all_layers_}, [&](std::size_t, const at::Tensor& hidden_TD) {
             out.hidden_TD = hidden_TD;
         });
         if (keeps_teacher_)
-            hidden_[index] = out.hidden_TD;
+            hidden_[index] = out.hidden_TD;  // nothing but that it ran, on a stage before the last
         return out;
     }
 
+    void run(const lm::Decoder& decoder,
+             const lm::Batch& batch,
+             const std::vector<Depth>& depths,
+             const Take& take) {
+        run_depths(decoder, batch, depths, scoring_.model.part(), line_, take);
+    }
+
     const Scoring& scoring_;
+    Line& line_;
     const HeldOut& heldout_;
     const std::vector<Task>& tasks_;
     std::int64_t batch_;
@@ -170,7 +184,10 @@ public:
     /// `take` is given a group and all its batches.
     template <class Score, class Take>
     void run(const std::string& what, std::int64_t batches, Score score, Take take) {
-        const lm::Comm& comm = scoring_.machine.comm;
+        const lm::Mesh& mesh = scoring_.machine.mesh;
+        auto is_own = [&](std::int64_t batch) {
+            return batch % mesh.layout.data == mesh.place.data;
+        };
         std::size_t finished = 0;
         for (const std::vector<std::size_t>& group : by_width(judged_)) {
             std::vector<Depth> depths;
@@ -179,12 +196,15 @@ public:
                 depths.push_back(judged_[i].layers);
                 covers += fmt::format(" {}", text_of(judged_[i]));
             }
-            ScoreLog log(scoring_.work, covers, comm.rank());
-            comm.barrier("the scores so far");
+            ScoreLog log(scoring_.work, covers, mesh.world.rank());
+            mesh.world.barrier("the scores so far");
             lm::Decoder decoder = scoring_.decoder(judged_[group.front()].candidate.shape);
             for (std::int64_t batch = 0; batch < batches; ++batch) {
-                if (!log.has(batch) && batch % comm.size() == comm.rank())
-                    log.add(batch, score(decoder, depths, batch));
+                if (!log.has(batch) && is_own(batch)) {
+                    BatchValues values = score(decoder, depths, batch);
+                    if (mesh.is_last())
+                        log.add(batch, values);
+                }
                 const double part = static_cast<double>(batch + 1) / static_cast<double>(batches);
                 scoring_.progress(
                     finished,
@@ -193,7 +213,7 @@ public:
             }
             std::map<std::int64_t, BatchValues> own;  // each batch is one rank's, to be added up
             for (const auto& [batch, values] : log.done())
-                if (batch % comm.size() == comm.rank())
+                if (mesh.is_last() && is_own(batch))
                     own[batch] = values;
             take(group, own);
             finished += group.size();
@@ -211,7 +231,8 @@ void score_rows(const Scoring& scoring,
                 const HeldOut& heldout,
                 const std::vector<Task>& tasks,
                 std::vector<Judged>& judged) {
-    RowScorer scorer(scoring, heldout, tasks);
+    Line line(scoring.machine);
+    RowScorer scorer(scoring, heldout, tasks, line);
     std::string what = fmt::format("rows {} by {}",
                                    digest_of_rows(heldout.rows, heldout.first, heldout.count),
                                    scorer.batch_rows());
@@ -232,7 +253,7 @@ void score_rows(const Scoring& scoring,
                         std::copy(lists[i].begin(),
                                   lists[i].end(),
                                   values[i].begin() + batch * scorer.batch_rows());
-                add_up(values, scoring.machine.comm);
+                add_up(values, scoring.machine.world());
                 for (std::size_t task = 0; task < tasks.size(); ++task)
                     for (std::size_t i = 0; i < group.size(); ++i)
                         judged[group[i]].tasks.push_back(
@@ -289,19 +310,19 @@ void score_questions(const Scoring& scoring,
     if (const auto* batch = std::get_if<std::int64_t>(&scoring.settings.score.batch))
         packing.questions = static_cast<std::size_t>(*batch);
     const std::vector<lm::Pack> packs = lm::pack_questions(questions.asked, packing);
-    auto score = [&](const lm::Decoder& decoder,
-                     const std::vector<Depth>& depths,
-                     std::int64_t index) {
-        c10::InferenceMode inference;
-        const lm::Pack& pack = packs[static_cast<std::size_t>(index)];
-        BatchValues out(depths.size());
-        run_depths(
-            decoder, lm::batch_of(pack), depths, [&](std::size_t i, const at::Tensor& hidden_TD) {
+    Line line(scoring.machine);
+    auto score =
+        [&](const lm::Decoder& decoder, const std::vector<Depth>& depths, std::int64_t index) {
+            c10::InferenceMode inference;
+            const lm::Pack& pack = packs[static_cast<std::size_t>(index)];
+            BatchValues out(depths.size());
+            auto answer = [&](std::size_t i, const at::Tensor& hidden_TD) {
                 for (const std::vector<double>& each : lm::scores_of(decoder, hidden_TD, pack))
                     out[i].push_back(static_cast<double>(lm::best_of(each)));
-            });
-        return out;
-    };
+            };
+            run_depths(decoder, lm::batch_of(pack), depths, scoring.model.part(), line, answer);
+            return out;
+        };
     auto take = [&](const std::vector<std::size_t>& group, const auto& batches) {
         BatchValues answers(group.size(), std::vector<double>(questions.asked.size()));
         for (const auto& [batch, lists] : batches) {
@@ -310,7 +331,7 @@ void score_questions(const Scoring& scoring,
                 for (std::size_t q = 0; q < lists[i].size(); ++q)
                     answers[i][pack.questions[q].question] = lists[i][q];
         }
-        add_up(answers, scoring.machine.comm);
+        add_up(answers, scoring.machine.world());
         for (std::size_t i = 0; i < group.size(); ++i) {
             TaskScore of{.task = Task::mmlu, .total = questions.total};
             for (std::size_t q = 0; q < answers[i].size(); ++q) {

@@ -10,11 +10,10 @@
 
 namespace stillroom::prune {
 
-/// Rows that no importance was measured on, where there are such.
+/// Rows that no importance was measured on.
 struct HeldOut {
     lm::Rows rows;
     std::int64_t first = 0, count = 0;
-    bool was_measured = false;  ///< calibration is too short: they are among the samples
 };
 
 /// Candidates that are looked at together: of one width, so that they share the layers before the
@@ -22,7 +21,7 @@ struct HeldOut {
 struct Scoring {
     const MinitronSettings& settings;
     const Reordered& model;
-    const Machine& machine;
+    const Machine& machine;      ///< its data ranks share rows and questions
     std::filesystem::path work;  ///< what is scored is kept there
     std::string covers;          ///< what the numbers depend on besides candidates and task
     std::function<lm::Decoder(const Shape&)> decoder;  ///< of a candidate, all layers

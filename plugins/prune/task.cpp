@@ -1,7 +1,6 @@
 #include "plugins/prune/task.h"
 
 #include "engine/base/error.h"
-#include "plugins/lm/parallel/layout.h"
 #include "plugins/lm/tasks/asked.h"
 
 #include <fmt/format.h>
@@ -57,29 +56,6 @@ void check_task(const MinitronSettings& settings, const StageContext& context) {
                 context.refuse(Key().score.task[i],
                                fmt::format("{} is scored twice", name_of(tasks[i].task)),
                                "name it once, with a larger weight");
-}
-
-void check_layout(const MinitronSettings::Parallel& parallel, const lm::ModelConfig& model) {
-    lm::LayoutWish wish{.tensor = parallel.tensor,
-                        .pipeline = parallel.pipeline,
-                        .first_layers = parallel.num_layers_in_first_pipeline_stage,
-                        .last_layers = parallel.num_layers_in_last_pipeline_stage};
-    std::int64_t world = parallel.tensor * parallel.pipeline;
-    if (const auto* data = std::get_if<std::int64_t>(&parallel.data)) {
-        wish.data = *data;
-        world *= *data;
-    }
-    std::vector<lm::LayoutProblem> problems;
-    lm::lay_out(wish, world, model, problems);
-    if (problems.empty())
-        return;
-    Error error({}, problems.front().message);
-    error.key(setting_below(Key().parallel, problems.front().key))
-        .hint(problems.front().hint)
-        .exit_code(kExitUsage);
-    for (std::size_t i = 1; i < problems.size(); ++i)
-        error.note({}, problems[i].message + "; " + problems[i].hint);
-    throw error;
 }
 
 fs::path tokenizer_folder(const StageContext& context) {

@@ -25,9 +25,6 @@ bool has_task(const std::vector<WeightedTask>& tasks, Task task);
 /// the tokenizer where it is there already.
 void check_task(const MinitronSettings& settings, const StageContext& context);
 
-/// Whether the layers can be split as asked.
-void check_layout(const MinitronSettings::Parallel& parallel, const lm::ModelConfig& model);
-
 /// The folder of the tokenizer: the port's, else the model's.
 std::filesystem::path tokenizer_folder(const StageContext& context);
 

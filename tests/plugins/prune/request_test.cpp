@@ -1,5 +1,6 @@
 #include "plugins/prune/request.h"
 
+#include "plugins/prune/layout_of.h"
 #include "plugins/prune/task.h"
 #include "tests/plugins/prune/models.h"
 
@@ -153,7 +154,7 @@ TEST_CASE("mmlu is the judge where there are questions, else kl") {
 TEST_CASE("pipeline stages that do not come out are told") {
     auto refusal = [](const char* json) {
         try {
-            check_layout(settings(json).parallel, qwen3_8b());
+            checked_layout(wish_of(settings(json).parallel), 4, qwen3_8b(), "parallel");
         } catch (const Error& error) {
             return error.setting() + ": " + error.what();
         }
@@ -165,6 +166,8 @@ TEST_CASE("pipeline stages that do not come out are told") {
         "num_layers_in_first_pipeline_stage": 7, "num_layers_in_last_pipeline_stage": 8}})")
               .find("pipeline 4: 36 layers - first 7 - last 8 = 21 do not divide over 2 middle "
                     "stages") != std::string::npos);
+    CHECK(refusal(R"({"shape": {"num_layers": 30}, "parallel": {"pipeline": 3}})") ==
+          "parallel.tensor: ranks 4 is not a multiple of tensor 1 x pipeline 3 = 3");
 }
 
 }  // namespace stillroom::prune
