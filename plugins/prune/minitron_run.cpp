@@ -123,10 +123,14 @@ private:
         for (const WeightedTask& one : facts_.tasks)
             if (one.task != Task::mmlu)
                 tasks.push_back(one.task);
-        if (!tasks.empty())
+        const bool asks = has_task(facts_.tasks, Task::mmlu);
+        if (!tasks.empty()) {
+            begin("candidate", facts_.judged.size(), asks ? 0.3 : 1);
             score_rows(scoring, heldout, tasks, facts_.judged);
-        if (!has_task(facts_.tasks, Task::mmlu))
+        }
+        if (!asks)
             return;
+        begin("candidate", facts_.judged.size(), tasks.empty() ? 0.8 : 1);
         score_questions(
             scoring, read_questions(settings_, tokenizer_folder(context_), model_), facts_.judged);
         if (tasks.empty())
@@ -142,6 +146,7 @@ private:
                 ties.push_back(one);
         if (ties.empty() || heldout.count == 0)
             return;
+        begin("tie", ties.size(), 1);
         score_rows(scoring, heldout, {Task::kl}, ties);
         for (Judged& one : facts_.judged)
             if (one.tied) {
@@ -157,6 +162,7 @@ private:
         const std::int64_t rows =
             (settings_.prefilter->tokens + heldout.rows.length() - 1) / heldout.rows.length();
         const std::int64_t all = std::exchange(heldout.count, std::min(heldout.count, rows));
+        begin("first look at candidate", facts_.judged.size(), 0.5);
         score_rows(scoring, heldout, {Task::kl}, facts_.judged);
         heldout.count = all;
         std::vector<Judged>& judged = facts_.judged;
@@ -248,13 +254,48 @@ private:
                 .progress =
                     [this](std::size_t done, double part) {
                         context_.saved();
-                        context_.progress(kScored * part,
-                                          fmt::format("candidate {} of {}",
-                                                      std::min(done + 1, facts_.judged.size()),
-                                                      facts_.judged.size()));
+                        context_.progress(
+                            kScored * (phase_.begin + (phase_.end - phase_.begin) * part),
+                            fmt::format("{} {} of {}{}",
+                                        phase_.what,
+                                        std::min(done + 1, phase_.candidates),
+                                        phase_.candidates,
+                                        best_so_far_));
                         if (votes_.stop(context_.cancelled()))
                             throw Stopped();
-                    }};
+                    },
+                .scored = [this](const Judged& judged) { tell_score(judged); }};
+    }
+
+    /// A line of the table that the report ends with, as soon as it is known.
+    void tell_score(const Judged& judged) {
+        const TaskScore& score = judged.tasks.back();
+        const bool is_first = !best_ || best_->task != score.task;
+        const double value = score.value();
+        if (is_first || (score.task == Task::mmlu ? value > best_->value : value < best_->value)) {
+            best_ = {.task = score.task, .value = value};
+            best_so_far_ = fmt::format("; best {} so far {:.4f}: {}",
+                                       name_of(score.task),
+                                       value,
+                                       text_of(judged.candidate.shape));
+        }
+        if (machine_.first_rank())
+            context_.log(LogLevel::info,
+                         fmt::format("{}: {} {:.4f} +-{:.4f}",
+                                     text_of(judged.candidate.shape),
+                                     name_of(score.task),
+                                     value,
+                                     score.error()));
+    }
+
+    /// What is scored next, and what share of all scoring that is.
+    void begin(std::string what, std::size_t candidates, double share) {
+        phase_ = {.what = std::move(what),
+                  .candidates = candidates,
+                  .begin = phase_.end,
+                  .end = phase_.end + (1 - phase_.end) * share};
+        best_.reset();
+        best_so_far_.clear();
     }
 
     void write(const fs::path& folder, const Shape& shape) {
@@ -388,6 +429,19 @@ private:
     NormFactors factors_;
     PruneFacts facts_;
     double largest_ = 0;
+
+    struct Phase {
+        std::string what;
+        std::size_t candidates = 0;
+        double begin = 0, end = 0;  ///< of all scoring
+    };
+    Phase phase_;
+    struct Best {
+        Task task = Task::kl;
+        double value = 0;
+    };
+    std::optional<Best> best_;
+    std::string best_so_far_;
 };
 
 }  // namespace

@@ -179,25 +179,44 @@ std::string check_text(const PruneFacts& facts) {
     return out + ".\n";
 }
 
+/// Those that were asked for, and what ties were told apart by.
+std::vector<WeightedTask> shown_tasks(const PruneFacts& facts) {
+    std::vector<WeightedTask> out = facts.tasks;
+    for (const Judged& one : facts.judged)
+        for (const TaskScore& score : one.tasks)
+            if (!has_task(out, score.task))
+                out.push_back({.task = score.task});
+    return out;
+}
+
 std::string search_summary(const PruneFacts& facts) {
     const Found& found = *facts.found;
     std::vector<std::string> names;
     for (const WeightedTask& task : facts.tasks)
         names.push_back(task.weight == 1 ? std::string(name_of(task.task))
                                          : fmt::format("{} x {}", task.weight, name_of(task.task)));
-    std::string out = fmt::format(
-        "{} combinations, {} fit the target{}; {} scored by {}{}.\n",
-        lm::grouped(found.space),
-        lm::grouped(found.fit),
-        found.refused > 0
-            ? fmt::format(", {} of them refused since transformers does not load such "
-                          "a shape",
-                          lm::grouped(found.refused))
-            : "",
-        facts.judged.size(),
-        join(names),
-        facts.heldout_rows > 0 ? fmt::format(" on {} held-out rows", facts.heldout_rows) : "");
-    out += "\n" + candidates_text(facts.judged, facts.tasks, facts.chosen);
+    std::vector<std::string> on;
+    const std::vector<TaskScore>& scored = facts.judged.front().tasks;
+    for (const TaskScore& task : scored)
+        if (task.task == Task::mmlu)
+            on.push_back(fmt::format("{} of {} questions",
+                                     lm::grouped(std::ssize(task.units)),
+                                     lm::grouped(task.total)));
+    if (facts.heldout_rows > 0 && (facts.tasks.size() > 1 || !has_task(facts.tasks, Task::mmlu)))
+        on.push_back(fmt::format("{} held-out rows", facts.heldout_rows));
+    std::string out =
+        fmt::format("{} combinations, {} fit the target{}; {} scored by {}{}.\n",
+                    lm::grouped(found.space),
+                    lm::grouped(found.fit),
+                    found.refused > 0
+                        ? fmt::format(", {} of them refused since transformers does not load such "
+                                      "a shape",
+                                      lm::grouped(found.refused))
+                        : "",
+                    facts.judged.size(),
+                    join(names),
+                    on.empty() ? "" : " on " + join(on, "and"));
+    out += "\n" + candidates_text(facts.judged, shown_tasks(facts), facts.chosen);
     auto ties = std::count_if(
         facts.judged.begin(), facts.judged.end(), [](const Judged& one) { return one.tied; });
     if (ties > 1)
@@ -239,6 +258,8 @@ std::string candidates_text(const std::vector<Judged>& judged,
         for (const WeightedTask& task : tasks)
             if (const TaskScore* score = judged[i].find(task.task))
                 out += fmt::format(" {:>9.4f} +-{:.4f}", score->value(), score->error());
+            else
+                out += fmt::format(" {:>18}", "");
         out += chosen == i ? "  <- taken\n" : judged[i].tied ? "  tie\n" : "\n";
     }
     return out;

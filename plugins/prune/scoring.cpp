@@ -216,6 +216,8 @@ public:
                 if (mesh.is_last() && is_own(batch))
                     own[batch] = values;
             take(group, own);
+            for (std::size_t i : group)
+                scoring_.scored(judged_[i]);
             finished += group.size();
         }
     }
@@ -268,7 +270,7 @@ Questions read_questions(const MinitronSettings& settings,
     const auto few_shot = static_cast<std::size_t>(score.few_shot);
     lm::QuestionSet set = lm::read_mmlu(*settings.questions, few_shot > 0);
     lm::Tokenizer tokenizer = lm::Tokenizer::read(tokenizer_folder);
-    const std::vector<std::int32_t> letters = lm::letter_ids(tokenizer, 4);
+    const std::vector<std::int32_t> letters = letters_of(tokenizer);
     const auto longest = static_cast<std::size_t>(model.max_positions > 0 ? model.max_positions
                                                                           : std::int64_t{1} << 20);
     lm::Subset subset{.rule = score.subset == MinitronSettings::Score::Subset::first

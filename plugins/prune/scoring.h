@@ -27,6 +27,7 @@ struct Scoring {
     std::function<lm::Decoder(const Shape&)> decoder;  ///< of a candidate, all layers
     /// Told which candidate comes next and what part of the work is done; may throw.
     std::function<void(std::size_t candidates, double part)> progress;
+    std::function<void(const Judged&)> scored;  ///< shown each candidate once it has its numbers
 };
 
 /// kl and loss of each candidate on held-out rows, appended to its tasks. Ranks share the rows.

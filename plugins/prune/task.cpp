@@ -49,13 +49,20 @@ void check_task(const MinitronSettings& settings, const StageContext& context) {
     std::error_code ignored;
     if (has_task(tasks, Task::mmlu) &&
         fs::exists(tokenizer_folder(context) / "tokenizer.json", ignored))
-        lm::letter_ids(lm::Tokenizer::read(tokenizer_folder(context)), 4);
+        letters_of(lm::Tokenizer::read(tokenizer_folder(context)));
     for (std::size_t i = 0; i < tasks.size(); ++i)
         for (std::size_t j = 0; j < i; ++j)
             if (tasks[i].task == tasks[j].task)
                 context.refuse(Key().score.task[i],
                                fmt::format("{} is scored twice", name_of(tasks[i].task)),
                                "name it once, with a larger weight");
+}
+
+std::vector<std::int32_t> letters_of(const lm::Tokenizer& tokenizer) try {
+    return lm::letter_ids(tokenizer, 4);
+} catch (Error& error) {
+    error.key(Key().questions).hint("score.task=kl or score.task=loss asks no questions");
+    throw;
 }
 
 fs::path tokenizer_folder(const StageContext& context) {

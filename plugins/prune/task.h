@@ -2,6 +2,7 @@
 
 #include "engine/plugin/stage.h"
 #include "plugins/lm/config/model_config.h"
+#include "plugins/lm/tokenizer/tokenizer.h"
 #include "plugins/prune/minitron_settings.h"
 
 #include <string_view>
@@ -24,6 +25,9 @@ bool has_task(const std::vector<WeightedTask>& tasks, Task task);
 /// What a recipe can get wrong about it: mmlu without questions, a tokenizer without letters. Reads
 /// the tokenizer where it is there already.
 void check_task(const MinitronSettings& settings, const StageContext& context);
+
+/// The ids of " A" to " D". Throws Error (exit 3) where the tokenizer cannot tell them apart.
+std::vector<std::int32_t> letters_of(const lm::Tokenizer& tokenizer);
 
 /// The folder of the tokenizer: the port's, else the model's.
 std::filesystem::path tokenizer_folder(const StageContext& context);

@@ -465,16 +465,22 @@ def a_tokenizer_without_a_letter_is_told_by_plan(bench):
     (model / "tokenizer.json").write_text(json.dumps({
         "version": "1.0", "added_tokens": [{"id": 0, "content": "<unk>", "special": True}],
         "model": {"type": "BPE", "vocab": vocabulary, "merges": [], "unk_token": "<unk>"}}))  # fmt: skip
-    recipe = bench.folder / "letters.yaml"
-    questions = pathlib.Path(__file__).resolve().parents[2] / "reference/tasks/mmlu"
-    recipe.write_text(f"""recipe: letters
+    packed = bench.folder / "no-letters.gguf"  # whose token "A" is another byte
+    one = (1).to_bytes(8, "little")
+    data = (bench.reference.parent / "gguf/models/qwen3.gguf").read_bytes()
+    assert data.count(one + b"A") == 1
+    packed.write_bytes(data.replace(one + b"A", one + b"\x7f"))
+    questions = bench.reference.parent / "tasks/mmlu"
+    for source in (model, packed):
+        recipe = bench.folder / "letters.yaml"
+        recipe.write_text(f"""recipe: letters
 stages:
-  base: {{use: checkpoint.load, source: {model}}}
-  student: {{use: prune.minitron, model: base, calibration: {bench.rows("letters", [[1, 2]])}, target: {{params: 60000}}, questions: {questions},
-    divisors: {{hidden_size: 16, ffn_hidden_size: 16}}, max_width_pruning: 0.7}}
+  base: {{use: checkpoint.load, source: {source}}}
+  student: {{use: prune.minitron, model: base, calibration: {bench.rows("letters", [[1, 2]])}, target: {{params: 20000}}, questions: {questions},
+    divisors: {{hidden_size: 16, ffn_hidden_size: 16}}, max_width_pruning: 0.7, max_depth_pruning: 0.7}}
 """)
-    problems = bench.command("plan", recipe, code=3)["problems"]
-    assert any('lacks " A"' in one["message"] for one in problems), problems
+        problems = bench.command("plan", recipe, code=3)["problems"]
+        assert any('lacks " A"' in one["message"] for one in problems), problems
 
 
 @promise
