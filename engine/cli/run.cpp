@@ -43,6 +43,19 @@ void say_bug(std::string_view what) {
     ::_exit(kExitInternal);
 }
 
+/// Where even to say what went wrong takes memory that is not there, or what throws may not.
+[[noreturn]] void end_without_memory() {
+    try {
+        if (std::exception_ptr failure = std::current_exception())
+            std::rethrow_exception(failure);
+    } catch (const std::bad_alloc&) {
+        write_stderr("error: out of memory\n");
+        ::_exit(kExitResource);
+    } catch (...) {
+    }
+    std::abort();
+}
+
 /// Help and version stand before all else, so that they work whatever is broken.
 bool answers_at_once(Command& command) {
     const CommandLine& line = command.line;
@@ -112,6 +125,7 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int run_command_line(int argc, char** argv) {
+    std::set_terminate(end_without_memory);
     prepare_streams();
     std::vector<std::string_view> words(argv, argv + argc);
     if (words.size() > 1 && words[1] == "__complete")

@@ -89,7 +89,7 @@ std::string describe_job_text(const DescribeJob& job) {
 }
 
 DescribeJob read_describe_job(const fs::path& file) {
-    NodePtr root = read_job_json(file);
+    NodePtr root = parse_job_json(read_job_file(file), file);
     JobFields fields(file, *root);
     DescribeJob job;
     job.folder = fields.text("folder");

@@ -4,6 +4,7 @@
 #include "engine/base/host.h"
 #include "engine/base/units.h"
 #include "engine/run/child.h"
+#include "engine/run/packet.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -21,60 +22,7 @@
 namespace stillroom {
 namespace {
 
-constexpr std::size_t kLongestRequest = std::size_t{64} << 10;
 constexpr std::size_t kTitle = 4096;  ///< bytes of a command line that are shown
-
-/// A message with room for one descriptor beside its bytes.
-struct Packet {
-    Packet(char* bytes, std::size_t size) : part{bytes, size} {
-        message.msg_iov = &part;
-        message.msg_iovlen = 1;
-        message.msg_control = space;
-        message.msg_controllen = sizeof space;
-    }
-    Packet(const Packet&) = delete;
-    Packet& operator=(const Packet&) = delete;
-
-    iovec part;
-    alignas(cmsghdr) char space[CMSG_SPACE(sizeof(int))] = {};
-    msghdr message{};
-};
-
-/// One datagram: the words, each with a NUL at its end, and the descriptor to print to.
-bool send_request(int socket, std::string& text, int output) {
-    Packet packet(text.data(), text.size());
-    cmsghdr* header = CMSG_FIRSTHDR(&packet.message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof(int));
-    std::memcpy(CMSG_DATA(header), &output, sizeof output);
-    ssize_t sent = 0;
-    do
-        sent = ::sendmsg(socket, &packet.message, MSG_NOSIGNAL);
-    while (sent < 0 && errno == EINTR);
-    return sent == static_cast<ssize_t>(text.size());
-}
-
-struct Request {
-    std::string text;
-    int output = -1;
-};
-
-std::optional<Request> receive_request(int socket) {
-    // Filled only as far as needed: what the server writes to, each worker must copy.
-    static const auto buffer = std::make_unique_for_overwrite<char[]>(kLongestRequest);
-    Packet packet(buffer.get(), kLongestRequest);
-    ssize_t count = 0;
-    do
-        count = ::recvmsg(socket, &packet.message, MSG_CMSG_CLOEXEC);
-    while (count < 0 && errno == EINTR);
-    cmsghdr* header = CMSG_FIRSTHDR(&packet.message);
-    if (count <= 0 || !header || header->cmsg_type != SCM_RIGHTS)
-        return std::nullopt;
-    Request request{{buffer.get(), static_cast<std::size_t>(count)}, -1};
-    std::memcpy(&request.output, CMSG_DATA(header), sizeof request.output);
-    return request;
-}
 
 /// A fork whose child is the caller's parent's. Only for a process with one thread. What the C
 /// library keeps of a thread's number is set as its own fork would; where the kernel does not tell
@@ -144,7 +92,7 @@ std::optional<int> ForkServer::ask(const std::vector<std::string>& words, int ou
     std::string text;
     for (const std::string& word : words)
         text.append(word).push_back('\0');
-    if (text.size() > kLongestRequest || !send_request(socket_, text, output))
+    if (text.size() > kLongestPacket || !send_packet(socket_, text, output))
         return std::nullopt;
     // The end of the stream comes only when neither the server is left nor a worker that has not
     // answered: then there is none, and another way to start it does not make two.
@@ -172,7 +120,7 @@ std::vector<std::string> serve_forks(std::span<char> title) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     machine_class(), utc_now();  // each worker asks, and has what that took to find out from here
     const int socket = 0;
-    while (std::optional<Request> request = receive_request(socket)) {
+    while (std::optional<Packet> request = receive_packet(socket)) {
         pid_t pid = fork_sibling();
         if (pid == 0) {
             show_title(title, request->text);

@@ -6,6 +6,8 @@ namespace stillroom {
 namespace fs = std::filesystem;
 
 bool has_saved_work(const Job& job) {
+    if (job.is_new)
+        return false;
     std::error_code none;
     std::filesystem::directory_iterator first(job.work, none);
     return !none && first != std::filesystem::directory_iterator();
@@ -54,7 +56,11 @@ std::string job_text(const Job& job) {
 }
 
 Job read_job(const fs::path& file) {
-    NodePtr root = read_job_json(file);
+    return parse_job(read_job_file(file), file);
+}
+
+Job parse_job(std::string text, const fs::path& file) {
+    NodePtr root = parse_job_json(std::move(text), file);
     JobFields fields(file, *root);
     Job job;
     job.run = fields.text("run");

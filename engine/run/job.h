@@ -39,6 +39,10 @@ struct Job {
     double beat = 2;       ///< seconds between signs of life, of the engine and of each rank
     bool offline = false;
     std::vector<std::string> inject;  ///< faults "step:fault[:rank]", see inject.h
+
+    // Of the engine alone, not told to the worker.
+    bool shares_process = false;  ///< may be done where others were, see shared_workers.h
+    bool is_new = false;          ///< nothing of an earlier try or run is in its folders
 };
 
 /// Whether an earlier try or run left something in job.work to go on with.
@@ -48,5 +52,8 @@ STILLROOM_API std::string job_text(const Job& job);
 
 /// Throws Error: exit 2 if it cannot be read, 9 if it is not what job_text writes.
 STILLROOM_API Job read_job(const std::filesystem::path& file);
+
+/// The same of a text that came another way.
+STILLROOM_API Job parse_job(std::string text, const std::filesystem::path& told);
 
 }  // namespace stillroom

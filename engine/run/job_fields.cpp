@@ -17,13 +17,17 @@ constexpr std::size_t kMostNodes = 2'000'000;
 
 }  // namespace
 
-NodePtr read_job_json(const fs::path& file) {
+std::string read_job_file(const fs::path& file) {
+    return read_file(file, kMostBytes);
+}
+
+NodePtr parse_job_json(std::string text, const fs::path& file) {
     Sources sources;
     Diagnostics diagnostics;
     Limits limits;
     limits.file_bytes = kMostBytes;
     limits.nodes = kMostNodes;
-    const Source& source = sources.add(file.string(), read_file(file, kMostBytes));
+    const Source& source = sources.add(file.string(), std::move(text));
     Document document = read_json(source, limits, diagnostics);
     if (!diagnostics.ok()) {
         const Diagnostic& first = diagnostics.all().front();

@@ -12,9 +12,11 @@
 
 namespace stillroom {
 
-/// A file that the engine wrote for a worker, as JSON. Throws Error: exit 2 if it cannot be read, 9
-/// if it is no JSON.
-NodePtr read_job_json(const std::filesystem::path& file);
+/// A file that the engine wrote for a worker. Throws Error (exit 2).
+std::string read_job_file(const std::filesystem::path& file);
+
+/// Its text as JSON. Throws Error (exit 9).
+NodePtr parse_job_json(std::string text, const std::filesystem::path& file);
 
 /// The fields of one object of such a file; what has not the form that was written is refused.
 class JobFields {

@@ -19,6 +19,8 @@ namespace stillroom {
 namespace fs = std::filesystem;
 namespace {
 
+constexpr auto kUnseen = std::chrono::milliseconds(100);
+
 /// A last line without its end was being written when somebody pulled the plug.
 void drop_torn_line(int file) {
     off_t size = ::lseek(file, 0, SEEK_END);
@@ -147,16 +149,16 @@ void Journal::write_stage(const StageRef& stage,
     }
     out.end_object();
     out.key("status"), out.string(status);
-    auto started = started_.find(stage.name);
-    out.key("started"), started == started_.end() ? out.null() : out.string(started->second);
-    out.key("ended");
-    std::strcmp(status, "running") == 0 ? out.null() : out.string(utc_now());
+    auto began = began_.find(stage.name);
+    out.key("started"), began == began_.end() ? out.null() : out.string(began->second.at);
+    bool runs = std::strcmp(status, "running") == 0;
+    out.key("ended"), runs ? out.null() : out.string(utc_now());
     out.key("exit"), out.integer(exit_code);
     if (!message.empty())
         out.key("message"), out.string(message);
     out.end_object();
     std::string text = out.take() + "\n";
-    if (std::strcmp(status, "running") == 0)
+    if (began != began_.end() && !began->second.is_written)
         write_new_record_file(run_.stage(stage.name) / "stage.json", text);
     else
         run_.write("stages/" + stage.name + "/stage.json", text);
@@ -196,9 +198,9 @@ void Journal::waits(const StageRef& stage, const std::string& holder) {
 }
 
 void Journal::begins(const StageRef& stage, const PlannedStage& planned, const Job& job) {
-    started_[stage.name] = utc_now();
-    run_.link(stage.name, "work", job.work.parent_path());
-    write_stage(stage, planned, "running", 0, "", {}, {});
+    Began began{stage, utc_now(), std::chrono::steady_clock::now()};
+    run_.link(stage.name, "work", job.work.parent_path());  // makes the folder too
+    began_[stage.name] = std::move(began);
     event("stage_began", "info", &stage, [&](JsonWriter& out) {
         out.key("key"), out.string(planned.key);
         out.key("reason"), out.string(planned.reason);
@@ -234,7 +236,7 @@ void Journal::ended(const StageRef& stage, const PlannedStage& planned, const Ma
                 made.gate,
                 made.outputs,
                 made.paths);
-    started_.erase(stage.name);
+    began_.erase(stage.name);
     event("stage_ended", "info", &stage, [&](JsonWriter& out) {
         out.key("key"), made.key.empty() ? out.null() : out.string(made.key);
         out.key("seconds"), out.number(made.seconds);
@@ -251,7 +253,7 @@ void Journal::failed(const StageRef& stage, const StageEnd& end, bool another_tr
                     end.message,
                     {},
                     {});
-    started_.erase(stage.name);
+    began_.erase(stage.name);
     event("stage_failed", another_try ? "warning" : "error", &stage, [&](JsonWriter& out) {
         out.key("exit"), out.integer(end.exit_code);
         out.key("message"), out.string(end.message);
@@ -268,6 +270,17 @@ void Journal::skipped(const StageRef& stage, const std::string& reason) {
     event("stage_skipped", "info", &stage, [&](JsonWriter& out) {
         out.key("reason"), out.string(reason);
     });
+}
+
+void Journal::tick() {
+    auto now = std::chrono::steady_clock::now();
+    for (auto& [name, began] : began_)
+        if (!began.is_written && now - began.moment >= kUnseen) {
+            const StageRef& stage = began.stage;
+            const PlannedStage& planned = jobs_[stage.job].plan.stages[stage.stage];
+            write_stage(stage, planned, "running", 0, "", {}, {});
+            began.is_written = true;
+        }
 }
 
 void Journal::stopping(int signal, bool at_once) {

@@ -4,6 +4,7 @@
 #include "engine/run/observer.h"
 #include "engine/run/run_folder.h"
 
+#include <chrono>
 #include <functional>
 #include <map>
 #include <string>
@@ -33,8 +34,18 @@ public:
     void failed(const StageRef& stage, const StageEnd& end, bool another_try) override;
     void skipped(const StageRef& stage, const std::string& reason) override;
     void stopping(int signal, bool at_once) override;
+    void tick() override;
 
 private:
+    /// A stage that runs. Its stage.json says so once somebody could have looked: most short ones
+    /// are over before, and write it once.
+    struct Began {
+        StageRef stage;
+        std::string at;
+        std::chrono::steady_clock::time_point moment;
+        bool is_written = false;
+    };
+
     void event(const char* name,
                const char* level,
                const StageRef* stage,
@@ -54,7 +65,7 @@ private:
     const RunFolder& run_;
     const std::vector<PlannedJob>& jobs_;
     int file_ = -1;
-    std::map<std::string, std::string> started_;  ///< of stages that run
+    std::map<std::string, Began> began_;  ///< by the stage's name
 };
 
 }  // namespace stillroom

@@ -9,6 +9,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
 namespace stillroom {
 namespace {
 
@@ -78,6 +82,57 @@ void end_process_group() {
         ::kill(0, SIGKILL);
 }
 
+/// Never ended, as nothing is that a worker holds when it goes.
+class Pulse::Heart {
+public:
+    static Heart& shared() {
+        static Heart& one = *new Heart;
+        return one;
+    }
+
+    void begin(Pulse* pulse) {
+        std::lock_guard lock(mutex_);
+        pulse_ = pulse;
+        if (!beats_) {
+            beats_ = true;
+            std::thread([this] { beat(); }).detach();
+        } else if (pulse->seconds_ < waits_) {
+            wakes_.notify_all();
+        }
+    }
+    void end(Pulse* pulse) {
+        std::lock_guard lock(mutex_);
+        if (pulse_ == pulse)
+            pulse_ = nullptr;
+    }
+    int threads() {
+        std::lock_guard lock(mutex_);
+        return beats_ ? 1 : 0;
+    }
+
+private:
+    /// Its rhythm is that of the last pulse, and goes on between two: nobody is woken for a stage
+    /// that is over before it would beat.
+    void beat() {
+        std::unique_lock lock(mutex_);
+        for (;;) {
+            if (pulse_)
+                waits_ = pulse_->seconds_;
+            bool sooner = wakes_.wait_for(lock, std::chrono::duration<double>(waits_), [this] {
+                return pulse_ && pulse_->seconds_ < waits_;
+            });
+            if (pulse_ && !sooner)
+                pulse_->beat();
+        }
+    }
+
+    std::mutex mutex_;
+    std::condition_variable wakes_;
+    Pulse* pulse_ = nullptr;
+    double waits_ = 0;
+    bool beats_ = false;
+};
+
 Pulse::Pulse(RecordWriter& records,
              std::filesystem::path alive,
              double seconds,
@@ -85,45 +140,39 @@ Pulse::Pulse(RecordWriter& records,
     : records_(records),
       alive_(std::move(alive)),
       seconds_(seconds),
-      engine_lost_(std::move(engine_lost)),
-      thread_([this] { beat(); }) {}
+      engine_lost_(std::move(engine_lost)) {
+    Heart::shared().begin(this);
+}
 
 Pulse::~Pulse() {
     stop();
-    wakes_.notify_all();
-    thread_.join();
 }
 
 void Pulse::stop() {
-    std::lock_guard lock(mutex_);
-    ending_ = true;
+    Heart::shared().end(this);
+}
+
+int Pulse::threads() {
+    return Heart::shared().threads();
 }
 
 void Pulse::beat() {
-    std::string seen;
-    int unchanged = 0;
-    std::unique_lock lock(mutex_);
-    for (;;) {
-        wakes_.wait_for(lock, std::chrono::duration<double>(seconds_), [this] { return ending_; });
-        if (ending_)
-            return;
-        try {
-            records_.flush();
-            Record record;
-            record.event = "beat";
-            records_.write(record);
-        } catch (const Error&) {
-            // The stage's own thread meets the same failure, and says so.
-        }
-        if (alive_.empty())
-            continue;
-        std::string now = look_at(alive_);
-        unchanged = now.empty() || now == seen ? unchanged + 1 : 0;
-        seen = now;
-        if (unchanged >= kBeatsToLive) {
-            engine_lost_();
-            return;
-        }
+    try {
+        records_.flush();
+        Record record;
+        record.event = "beat";
+        records_.write(record);
+    } catch (const Error&) {
+        // The stage's own thread meets the same failure, and says so.
+    }
+    if (alive_.empty())
+        return;
+    std::string now = look_at(alive_);
+    unchanged_ = now.empty() || now == seen_ ? unchanged_ + 1 : 0;
+    seen_ = now;
+    if (unchanged_ >= kBeatsToLive) {
+        alive_.clear();  // once
+        engine_lost_();
     }
 }
 

@@ -3,12 +3,9 @@
 #include "engine/base/api.h"
 #include "engine/run/record_writer.h"
 
-#include <condition_variable>
 #include <filesystem>
 #include <functional>
-#include <mutex>
 #include <string>
-#include <thread>
 
 namespace stillroom {
 
@@ -28,8 +25,8 @@ STILLROOM_API bool stop_signalled();
 /// Kills this process's children with it, where it leads its own process group.
 STILLROOM_API void end_process_group();
 
-/// The worker's thread of beats: a sign of life for the engine, and a look whether the engine
-/// lives.
+/// The worker's beats while it does a stage: a sign of life for the engine, and a look whether the
+/// engine lives. They come from one thread, which stays for the next stage. One at a time.
 class STILLROOM_API Pulse {
 public:
     static constexpr int kBeatsToLive = 10;
@@ -44,19 +41,21 @@ public:
     Pulse& operator=(const Pulse&) = delete;
     ~Pulse();
 
-    void stop();  ///< no beat any more; its thread is not waited for
+    void stop();  ///< no beat any more: none is being written when it returns
+
+    static int threads();  ///< that beat in this process: 1 once there was a pulse
 
 private:
+    class Heart;
+
     void beat();
 
     RecordWriter& records_;
     std::filesystem::path alive_;
     double seconds_;
     std::function<void()> engine_lost_;
-    std::mutex mutex_;
-    std::condition_variable wakes_;
-    bool ending_ = false;
-    std::thread thread_;
+    std::string seen_;
+    int unchanged_ = 0;
 };
 
 }  // namespace stillroom

@@ -2,6 +2,7 @@
 
 #include "engine/base/error.h"
 #include "engine/run/child.h"
+#include "engine/run/packet.h"
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
@@ -51,7 +52,8 @@ int free_port() {
 LocalRunner::LocalRunner(std::filesystem::path program)
     : program_(std::move(program)),
       at_work_(std::make_shared<AtWork>()),
-      forks_(std::make_shared<ForkServer>(program_)) {
+      forks_(std::make_shared<ForkServer>(program_)),
+      shared_(std::make_shared<SharedWorkers>(program_)) {
     // Inherited as ignored, the kernel would throw away how our children ended.
     ::signal(SIGCHLD, SIG_DFL);
 }
@@ -78,9 +80,20 @@ ProcessPlan local_plan(const Job& job, const std::filesystem::path& program) {
 }
 
 std::unique_ptr<StageRun> LocalRunner::start(const Job& job) {
-    ProcessPlan plan = local_plan(job, program_);
     // A worker that read from a terminal would be stopped by it: it is in no foreground.
     bool piped = job.ranks == 1 && names_stdin(job.settings) && ::isatty(STDIN_FILENO) == 0;
+    if (!piped && SharedWorkers::take(job)) {
+        std::string text = job_text(job);
+        if (text.size() <= kLongestPacket) {
+            ProcessPlan plan;
+            plan.words = {{}};
+            plan.start = [&](std::size_t, const auto&, const auto& output) {
+                return shared_->start(job, text, output);
+            };
+            return std::make_unique<ProcessStage>(job, std::move(plan), at_work_);
+        }
+    }
+    ProcessPlan plan = local_plan(job, program_);
     plan.start = [piped, forks = forks_](std::size_t,
                                          const auto& words,
                                          const auto& output) -> std::unique_ptr<Process> {

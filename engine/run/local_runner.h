@@ -5,6 +5,7 @@
 #include "engine/run/fork_server.h"
 #include "engine/run/process_stage.h"
 #include "engine/run/runner.h"
+#include "engine/run/shared_workers.h"
 
 #include <memory>
 
@@ -30,6 +31,7 @@ private:
     std::filesystem::path program_;
     std::shared_ptr<AtWork> at_work_;
     std::shared_ptr<ForkServer> forks_;
+    std::shared_ptr<SharedWorkers> shared_;
 };
 
 }  // namespace stillroom

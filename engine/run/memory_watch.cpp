@@ -28,12 +28,11 @@ std::string events_file() {
     return {};
 }
 
-/// Read for every stage, so without a stream.
+/// Read for every stage, so through a descriptor that stays open.
 std::uint64_t read_kills() {
-    static const std::string file = events_file();
+    static const Descriptor events(::open(events_file().c_str(), O_RDONLY | O_CLOEXEC));
     char text[512];
-    Descriptor events(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
-    ssize_t count = events.is_open() ? ::read(events.get(), text, sizeof text) : ssize_t{0};
+    ssize_t count = events.is_open() ? ::pread(events.get(), text, sizeof text, 0) : ssize_t{0};
     std::string_view rest(text, static_cast<std::size_t>(std::max(count, ssize_t{0})));
     constexpr std::string_view kName = "oom_kill ";
     std::size_t at = rest.find(kName);

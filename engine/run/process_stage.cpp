@@ -96,15 +96,18 @@ ProcessStage::ProcessStage(const Job& job, const ProcessPlan& plan, std::shared_
       folder_(job.records),
       at_work_(std::move(at_work)) {
     looked_ = listened_ = Clock::now();
+    auto began_at = [&](const fs::path& file) {
+        return job.is_new ? std::uint64_t{0} : size_of(file);
+    };
     for (int rank = 0; rank < job.ranks; ++rank) {
         fs::path log = folder_ / record_file(rank);
-        Followed followed{RecordFollower(log, size_of(log)), {}, looked_};
+        Followed followed{RecordFollower(log, began_at(log)), {}, looked_};
         followed.facts.rank = rank;
         followed.facts.log = log;
         ranks_.push_back(std::move(followed));
     }
     for (std::size_t i = 0; i < plan_.words.size(); ++i) {
-        printed_.push_back(size_of(output(i)));
+        printed_.push_back(began_at(output(i)));
         if (plan_.start)
             processes_.push_back(plan_.start(i, plan_.words[i], output(i)));
         else

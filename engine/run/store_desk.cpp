@@ -12,6 +12,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -204,7 +205,9 @@ std::optional<Job> StoreDesk::begin(const PlannedJob& job,
     out.work = work->state();
     out.tensorboard = run_.tensorboard(stage.name);
     out.records = run_.logs(stage.name);
-    make_folders(out.records);
+    bool first_time = ::mkdir(out.records.c_str(), 0777) == 0;
+    if (!first_time)
+        make_folders(out.records);
     out.cancel = run_.cancel();
     out.alive = run_.alive();
     out.plugins = options_.plugins;
@@ -218,6 +221,8 @@ std::optional<Job> StoreDesk::begin(const PlannedJob& job,
     out.timeout = options_.launch.timeout;
     out.offline = options_.offline;
     out.inject = faults_of(options_.inject, checked.name);
+    out.shares_process = checked.type->shares_process;
+    out.is_new = work->is_new && first_time;
     guard_written(checked, out, *work);
     std::lock_guard lock(mutex_);
     works_.insert_or_assign(stage.name, std::move(*work));

@@ -10,6 +10,7 @@
 #include "engine/run/lifeline.h"
 #include "engine/run/ranks.h"
 #include "engine/run/run_context.h"
+#include "engine/run/shared_workers.h"
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -32,6 +33,7 @@ namespace {
 
 struct WorkerFlags {
     std::string job, describe;
+    bool shared = false;
     RankFlags rank;
     long parent = 0;
 };
@@ -44,6 +46,10 @@ WorkerFlags read_flags(const std::vector<std::string>& words) {
     };
     for (std::size_t i = 0; i < words.size(); ++i) {
         const std::string& word = words[i];
+        if (word == kSharedFlag) {
+            flags.shared = true;
+            continue;
+        }
         std::string* value = word == "--job"          ? &flags.job
                              : word == "--describe"   ? &flags.describe
                              : word == "--parent"     ? &parent
@@ -59,7 +65,7 @@ WorkerFlags read_flags(const std::vector<std::string>& words) {
     auto [end, error] = std::from_chars(parent.data(), parent.data() + parent.size(), flags.parent);
     if (!parent.empty() && (error != std::errc() || end != parent.data() + parent.size()))
         throw Error({}, fmt::format("'{}' is no process", parent)).exit_code(kExitUsage);
-    if (flags.job.empty() == flags.describe.empty())
+    if (!flags.job.empty() + !flags.describe.empty() + flags.shared != 1)
         throw Error({}, "a worker needs --job FILE")
             .hint("the engine starts workers; `stillroom run RECIPE` is for people")
             .exit_code(kExitUsage);
@@ -99,12 +105,14 @@ Ranks ranks_of(const RankFlags& flags, const Job& job) {
 /// One rank at work, from its first record to its last.
 class Worker {
 public:
-    Worker(const Job& job, const Ranks& ranks)
+    Worker(const Job& job, const Ranks& ranks, Plugins& plugins)
         : job_(job),
           ranks_(ranks),
+          plugins_(plugins),
           records_(job.records / record_file(ranks.rank)) {}
 
-    [[noreturn]] void work();
+    /// Returns where the stage did what it should; else ends the process.
+    void work();
 
     /// Says why this rank failed. Throws nothing.
     void report(const std::exception_ptr& failure) noexcept;
@@ -113,10 +121,11 @@ public:
 private:
     void say_start();
     void run_stage(Faults& faults);
-    [[noreturn]] void finish(Record result) noexcept;
+    void finish(const Record& result) noexcept;
 
     const Job& job_;
     const Ranks& ranks_;
+    Plugins& plugins_;
     RecordWriter records_;
     bool cancelled_ = false;
 };
@@ -126,8 +135,16 @@ Worker* at_work = nullptr;
 
 /// An exception that left a thread of the stage, or a noexcept function.
 [[noreturn]] void on_terminate() {
-    if (std::exception_ptr failure = std::current_exception(); failure && at_work)
+    std::exception_ptr failure = std::current_exception();
+    if (failure && at_work)
         at_work->report(failure);
+    try {
+        if (failure)
+            std::rethrow_exception(failure);
+    } catch (const std::bad_alloc&) {
+        ::_exit(kStatusNoRecords);  // with its result or, for want of memory, without
+    } catch (...) {
+    }
     std::abort();
 }
 
@@ -159,8 +176,7 @@ void Worker::run_stage(Faults& faults) {
     WorkerContext context(job_, std::move(rank), records_, decisions, faults);
     if (std::string difference = decisions.compare(machine_class()); !difference.empty())
         context.log(LogLevel::warning, difference);
-    Plugins plugins(job_.plugins);
-    const Plugin& plugin = plugins.of_stage(job_.use);
+    const Plugin& plugin = plugins_.of_stage(job_.use);
     Record opened;
     opened.event = "plugin";
     opened.name = plugin.name();
@@ -211,14 +227,16 @@ void Worker::engine_lost() noexcept {
     ::_exit(kExitRanks);
 }
 
-void Worker::finish(Record result) noexcept {
+void Worker::finish(const Record& result) noexcept {
     try {
         records_.write(result);
     } catch (const std::exception& error) {
         fmt::print(stderr, "error: {}\n", error.what());
         leave(kStatusNoRecords);
     }
-    leave(result.ok ? kExitOk : result.exit_code);
+    if (!result.ok)
+        leave(result.exit_code);
+    at_work = nullptr;
 }
 
 void Worker::work() {
@@ -239,7 +257,25 @@ void Worker::work() {
     result.cancelled = cancelled_;
     if (pulse)
         pulse->stop();
-    finish(std::move(result));
+    finish(result);
+}
+
+/// One stage after another, until one leaves something behind.
+[[noreturn]] void work_in_turns(const RankFlags& flags) {
+    Turns turns;
+    std::optional<Plugins> plugins;
+    while (std::optional<std::string> text = turns.next()) {
+        Job job = parse_job(std::move(*text), "what the engine said");
+        Ranks ranks = ranks_of(flags, job);
+        set_environment(job);
+        if (!plugins)
+            plugins.emplace(job.plugins);
+        Worker(job, ranks, *plugins).work();
+        if (!turns.left_nothing())
+            break;
+        turns.done();
+    }
+    leave(kExitOk);
 }
 
 }  // namespace
@@ -254,10 +290,14 @@ void run_worker(std::vector<std::string> words, std::span<char> title) {
         note_stop_signals();
         if (!flags.describe.empty())
             leave(describe_stages(flags.describe));
+        if (flags.shared)
+            work_in_turns({.rank = "0", .world = "1", .local_rank = "0", .store = {}});
         Job job = read_job(flags.job);
         Ranks ranks = ranks_of(flags.rank, job);
         set_environment(job);
-        Worker(job, ranks).work();
+        Plugins plugins(job.plugins);
+        Worker(job, ranks, plugins).work();
+        leave(kExitOk);
     } catch (...) {
         Record failure = failed_result(std::current_exception());
         fmt::print(stderr, "error: {}\n", failure.text);

@@ -20,6 +20,8 @@ inline constexpr int kStatusNoRecords = 74;
 /// `stillroom worker --describe FILE [--parent PID]`: asks stages what their work would be, see
 /// describe_job.h.
 ///
+/// `stillroom worker --shared [--parent PID]`: does one stage after another, see shared_workers.h.
+///
 /// `stillroom worker --forks`: becomes such a worker as often as it is told to, see fork_server.h.
 /// `title` is the memory in which the process's command line stands.
 [[noreturn]] STILLROOM_API void run_worker(std::vector<std::string> words, std::span<char> title);

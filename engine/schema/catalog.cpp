@@ -237,6 +237,7 @@ struct Catalog::Parts {
             if (std::optional<Decimal> value = decimal_value(*version))
                 type.version = static_cast<int>(value->to_int64().value_or(0));
         type.resources = text_at(*document, "x-resources");
+        type.shares_process = text_at(*document, "x-process") == "shared";
         type.settings = compile(without_ports(document, type), "", nullptr, slot.problems);
         if (type.settings)
             slot.type = std::move(type);

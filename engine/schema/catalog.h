@@ -41,7 +41,8 @@ struct StageType {
     std::vector<PortDeclaration> ports;
     std::vector<OutputDeclaration> outputs;
     int version = 0;
-    std::string resources;  ///< "compute" or "io"
+    std::string resources;        ///< "compute" or "io"
+    bool shares_process = false;  ///< leaves nothing behind in its process
 
     const PortDeclaration* port(std::string_view port_name) const;
 };

@@ -323,7 +323,12 @@ Lease::~Lease() {
     release();
 }
 
-std::optional<Lease> Lease::take(const fs::path& file, Owner& holder, bool fresh) {
+std::optional<Lease> Lease::take(const fs::path& file, Owner& holder) {
+    bool fresh = false;
+    return take(file, holder, fresh);
+}
+
+std::optional<Lease> Lease::take(const fs::path& file, Owner& holder, bool& fresh) {
     fs::path absolute = fs::absolute(file);
     for (;; fresh = false) {
         Standing before = fresh ? Standing{} : highest(absolute);

@@ -24,10 +24,11 @@ public:
     /// (same host and boot) is replaced at once; any other after `kBeatsToLive` beats without
     /// change, which the caller gives it by asking again. Throws Error (exit 4) where the file
     /// cannot be made.
-    /// `fresh`: the caller has made the folder just now, so that nothing was in it.
-    static std::optional<Lease> take(const std::filesystem::path& file,
-                                     Owner& holder,
-                                     bool fresh = false);
+    static std::optional<Lease> take(const std::filesystem::path& file, Owner& holder);
+
+    /// `fresh`: the caller has made the folder just now, so that nothing was in it. False then
+    /// where another was faster.
+    static std::optional<Lease> take(const std::filesystem::path& file, Owner& holder, bool& fresh);
 
     /// Who holds it now, without wanting it. Nothing if nobody does, or if its process is gone; a
     /// holder elsewhere counts as long as its file changed within the last `kBeatsToLive` beats.

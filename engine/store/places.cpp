@@ -24,7 +24,7 @@ constexpr std::size_t kMostManifest = std::size_t{256} << 20;
 
 /// Whether nobody needs what is in the work folder. Throws Error where its mark names no entry.
 bool is_over(const fs::path& store, const fs::path& work) {
-    if (holds_only(work, ""))
+    if (are_leases(list_folder(work)))
         return true;
     std::string mark = read_file(published_mark(work), kMark);
     if (mark.size() != kMark || !is_digest(mark.substr(kMark / 2)))
@@ -87,10 +87,14 @@ void put_last(const fs::path& file, std::string_view key) {
 }
 
 void remove_work(Work& work) {
+    remove_work(work, list_folder(work.folder));
+}
+
+void remove_work(Work& work, const std::vector<std::string>& names) {
     try {
         fs::path mark = published_mark(work.folder);
         bool marked = false;
-        for (const std::string& name : list_folder(work.folder))
+        for (const std::string& name : names)
             if (name == mark.filename())
                 marked = true;
             else if (!name.starts_with("lease"))
@@ -109,10 +113,9 @@ fs::path published_mark(const fs::path& work) {
     return work / "published";
 }
 
-bool holds_only(const fs::path& work, std::string_view name) {
-    std::vector<std::string> names = list_folder(work);
-    return std::all_of(names.begin(), names.end(), [&](const std::string& there) {
-        return there == name || there.starts_with("lease") || there.starts_with(".lease");
+bool are_leases(const std::vector<std::string>& names) {
+    return std::all_of(names.begin(), names.end(), [](const std::string& name) {
+        return name.starts_with("lease") || name.starts_with(".lease");
     });
 }
 

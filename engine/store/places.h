@@ -35,13 +35,16 @@ void put_last(const std::filesystem::path& file, std::string_view key);
 /// Removes a work folder, its lease and its mark last. What cannot be removed stays for `store gc`.
 void remove_work(Work& work);
 
+/// The same of a folder in which these names are, which `work` alone uses.
+void remove_work(Work& work, const std::vector<std::string>& names);
+
 /// In a work folder with more in it than leases and outputs, made before these become an entry: the
 /// SHA-256 of that entry's manifest and its key. Where both are there nobody needs the work any
 /// more, whoever was stopped before he could remove it.
 std::filesystem::path published_mark(const std::filesystem::path& work);
 
-/// True if nothing lies in a work folder but leases and what has this name.
-bool holds_only(const std::filesystem::path& work, std::string_view name);
+/// True if these names of a work folder are those of leases.
+bool are_leases(const std::vector<std::string>& names);
 
 /// Removes work that nobody holds and that has such a mark, or in which nothing is left.
 void sweep_published(const std::filesystem::path& store);

@@ -198,8 +198,12 @@ Manifest Store::publish(Work& work,
         seal_output(outputs / output.name, output.files);
     write_manifest(outputs / "manifest.json", text);
     sync_folder(outputs);
-    if (!holds_only(work.folder, outputs.filename().native()))
+    std::vector<std::string> rest = list_folder(work.folder);
+    std::erase(rest, outputs.filename().native());
+    if (!are_leases(rest)) {
         put_remembered(folder_, published_mark(work.folder), sha256_hex(text) + key);
+        rest.push_back(published_mark(work.folder).filename().native());
+    }
 
     fs::path target = entry(key);
     for (int tries = 0;; ++tries) {
@@ -230,7 +234,7 @@ Manifest Store::publish(Work& work,
         put_last(last_file(folder_, manifest.stage, manifest.use), key);
     } catch (const Error&) {  // only `why` asks for it
     }
-    remove_work(work);
+    remove_work(work, rest);
     return manifest;
 }
 

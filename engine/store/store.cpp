@@ -173,10 +173,12 @@ std::optional<Work> Store::open_work(std::string_view key, Owner& holder) {
             std::optional<Lease> lease = Lease::take(folder / "lease", holder, fresh);
             if (!lease)
                 return std::nullopt;
-            Work work{std::string(key), folder, std::move(*lease)};
+            Work work{std::string(key), folder, std::move(*lease), fresh};
             // Outputs of whoever had it before: taken away in one step, so that his publish, should
             // he wake up, finds nothing to rename.
-            for (const std::string& name : list_folder(folder))
+            std::vector<std::string> left =
+                fresh ? std::vector<std::string>() : list_folder(folder);
+            for (const std::string& name : left)
                 if (name.starts_with("outputs"))
                     discard(folder_, folder / name);
                 else if (folder / name == published_mark(folder))

@@ -63,6 +63,7 @@ struct STILLROOM_API Work {
     std::string key;
     std::filesystem::path folder;  ///< <store>/work/<key>
     Lease lease;
+    bool is_new = false;  ///< nobody had worked there before
 
     std::filesystem::path state() const { return folder / "work"; }  ///< the stage's own
     /// <output>/ below. Named for this lease: a stage that was thought dead and is not writes into

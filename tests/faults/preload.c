@@ -1,7 +1,7 @@
 // Lets the Nth system call of a process fail, or kills the process there: what tests/matrix preloads into the program.
 //
 //   FAULT=CALL:N:WHAT    CALL    write pwrite64 writev fsync fdatasync ftruncate rename open mkdir close symlink link unlink,
-//                                or `any`: all of them in one count
+//                                or `any`: all of them in one count; or `alloc`: malloc, calloc and realloc, with ENOMEM
 //                        N       which one, from 1; `N+` for that one and all that follow; 0: none, only count
 //                        WHAT    an errno (ENOSPC EIO EDQUOT EINTR EAGAIN ENOMEM EMFILE EACCES EROFS), or
 //                                kill   SIGKILL before the call
@@ -496,4 +496,33 @@ int gettimeofday(struct timeval* restrict now, void* restrict zone) {
     now->tv_sec = exact.tv_sec;
     now->tv_usec = exact.tv_nsec / 1000;
     return 0;
+}
+
+// Memory. The C library's own names for it, as looking a function up takes memory itself.
+extern void* __libc_malloc(size_t);
+extern void* __libc_calloc(size_t, size_t);
+extern void* __libc_realloc(void*, size_t);
+
+static bool memory_fails(void) {
+    if (!fault.on || strcmp(fault.call, "alloc") != 0 || !is_meant())
+        return false;
+    long now = atomic_fetch_add(&count, 1) + 1;
+    if (fault.number == 0 || (fault.for_ever ? now < fault.number : now != fault.number))
+        return false;
+    if (now == fault.number)
+        say(fault.log, "struck alloc %ld\n", now);
+    errno = ENOMEM;
+    return true;
+}
+
+void* malloc(size_t bytes) {
+    return memory_fails() ? NULL : __libc_malloc(bytes);
+}
+
+void* calloc(size_t many, size_t bytes) {
+    return memory_fails() ? NULL : __libc_calloc(many, bytes);
+}
+
+void* realloc(void* memory, size_t bytes) {
+    return memory_fails() ? NULL : __libc_realloc(memory, bytes);
 }

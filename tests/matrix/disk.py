@@ -80,13 +80,14 @@ def every_call_of_the_engine_fails(bench):
 @row("K3", seconds=200)
 def every_call_of_a_worker_fails(bench):
     fail_everywhere(bench, "--job", 8, every=3)
+    fail_everywhere(bench, "--shared", 6, every=3)
     fail_everywhere(bench, "--describe", 4, every=5)
 
 
 @row("K3")
 def what_passes_is_no_error(bench):
     passed = 0
-    for who in ("run", "--job", "--describe"):
+    for who in ("run", "--job", "--shared", "--describe"):
         expected, _, seconds = clean_run(bench, argv=who)
         for call, errors in PASSING.items():
             count = count_calls(bench, who, call)

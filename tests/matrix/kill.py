@@ -38,4 +38,5 @@ def the_engine_is_killed_at_every_call(bench):
 @row("K1")
 def a_worker_is_killed_at_every_call(bench):
     kill_everywhere(bench, "--job", 10)
+    kill_everywhere(bench, "--shared", 6)
     kill_everywhere(bench, "--describe", 4)

@@ -38,6 +38,34 @@ def address_space_stepped_down(bench):
     bench.note(", ".join(f"{count} times exit {code}" for code, count in sorted(reached.items())))
 
 
+@row("K5", seconds=400)
+def every_piece_of_memory_is_refused(bench):
+    """The Nth malloc fails, alone or with all after it, in the engine and in a worker: no crash, no hang, no entry that is not whole."""
+    for who, budget in (("run", 12), ("--job", 4), ("--shared", 4), ("--describe", 4)):
+        with bench.place() as place:
+            place.run("run", place.recipe(STAGES), fault="alloc:0:ENOMEM", argv=who).expect(0)
+            most = place.counted()
+        check(most > 100, f"only {most} pieces of memory of {who} were counted")
+        ends = {}
+        for forever in ("", "+"):
+            # There are ten thousands: whole is the first hundred, and as many again as the machine does in minutes.
+            numbers = [*range(1, 101), *range(101, most + 1, max(1, most // 300))] if bench.exhaustive else bench.sample(most, 0.3, budget / 2)
+            for number in numbers[bench.part - 1 :: bench.parts]:
+                with bench.place() as place, bench.trying():
+                    recipe = place.recipe(STAGES)
+                    result = place.run("run", recipe, fault=f"alloc:{number}{forever}:ENOMEM", argv=who)
+                    ends[result.code] = ends.get(result.code, 0) + 1
+                    what = f"piece {number}{forever} of {most} of {who}"
+                    check(result.code in (0, 4), f"{what}: exit {result.code}: {result}")
+                    if result.code:
+                        one_line_error(result)
+                    place.check_whole()
+                    place.run("run", recipe).expect(0)
+                    place.check_whole()
+        bench.settle()
+        bench.note(f"{who}: {most} pieces, " + ", ".join(f"{count} times exit {code}" for code, count in sorted(ends.items())))
+
+
 def runs_at(bench, place, folder, recipe=None):
     recipe = recipe or place.recipe(STAGES)
     return place.run("run", recipe, "--run-dir", folder)

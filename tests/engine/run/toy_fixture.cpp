@@ -75,7 +75,20 @@ Ran run(const Job& job, const std::function<void(StageRun&, const Ran&)>& during
     LocalRunner runner(stillroom_program());
     if (environment("STILLROOM_TEST_FORKED") == "1")
         warm(runner);
-    return run_with(runner, job, during);
+    if (environment("STILLROOM_TEST_SHARED") != "1")
+        return run_with(runner, job, during);
+    warm_shared(runner, job.threads);
+    Job shared = job;
+    shared.shares_process = true;
+    return run_with(runner, shared, during);
+}
+
+void warm_shared(Runner& runner, int threads) {
+    Scratch scratch;
+    Job job = toy_job(scratch, "toy.noop");
+    job.shares_process = true;
+    job.threads = threads;
+    REQUIRE(run_with(runner, job).end.exit_code == 0);
 }
 
 void warm(Runner& runner) {

@@ -30,7 +30,8 @@ struct Ran {
 };
 
 /// Runs a job to its end with the local runner; as a runner's second one, which is forked, with
-/// STILLROOM_TEST_FORKED=1. `during` is called all the time.
+/// STILLROOM_TEST_FORKED=1; by a worker that has done another with STILLROOM_TEST_SHARED=1.
+/// `during` is called all the time.
 Ran run(const Job& job, const std::function<void(StageRun&, const Ran&)>& during = {});
 
 /// The same with any runner.
@@ -40,6 +41,9 @@ Ran run_with(Runner& runner,
 
 /// Runs a stage that does nothing, after which the runner's workers are forked.
 void warm(Runner& runner);
+
+/// The same by a worker that stays, for the stages of that many threads.
+void warm_shared(Runner& runner, int threads = 1);
 
 /// Waits for a condition; false if it does not come to be.
 bool eventually(const std::function<bool()>& condition, double seconds = 5);

@@ -1,6 +1,10 @@
 #include "tests/plugins/toy/texts.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <fstream>
+#include <thread>
 
 namespace stillroom::toy {
 namespace fs = std::filesystem;
@@ -79,7 +83,35 @@ void Upper::run(RunContext& context) {
     context.text(out);
 }
 
+namespace {
+
+void leave_behind(NoopSettings::Leaves what) {
+    using Leaves = NoopSettings::Leaves;
+    switch (what) {
+        case Leaves::nothing:
+            return;
+        case Leaves::thread:
+            std::thread([] { ::pause(); }).detach();
+            return;
+        case Leaves::child:
+            if (::fork() == 0)
+                for (;;)
+                    ::pause();
+            return;
+        case Leaves::file:
+            for (int i = 0; i < 3; ++i)
+                (void)!::open("/dev/null", O_RDONLY | O_CLOEXEC);
+            return;
+        case Leaves::folder:
+            (void)!::chdir("/");
+            return;
+    }
+}
+
+}  // namespace
+
 void Noop::run(RunContext& context) {
+    leave_behind(settings_.leaves);
     std::ofstream(context.output("report") / "text.txt") << settings_.name;
 }
 
