@@ -74,8 +74,10 @@ def in_seconds(values):
 
 
 def start_of_worker(table, bench):
-    """A whole worker, from exec to exit: it reads its job, opens the plugin, runs a stage that does nothing."""
-    bench.run(1, "one")
+    """A whole worker, from exec to exit: it reads its job, opens the plugin, runs a stage that writes five letters."""
+    words = [bench.program, "do", "toy.write", "text=hello", "--store", bench.folder / "one"]  # one that has a process of its own
+    if measure.run(words, bench.environment).code != 0:
+        raise SystemExit("toy.write fails")
     job = json.loads(next((bench.folder / "runs").rglob("job.json")).read_text())
     for key in ("work", "records"):
         job[key] = str(bench.folder / "worker" / key)
