@@ -326,6 +326,8 @@ void Bpe::look_up(const char* text,
     for (; !ends.empty(); ends = ends.subspan(std::min(kAtOnce, ends.size()))) {
         std::size_t count = std::min(kAtOnce, ends.size());
         const std::uint32_t* end_of = ends.data();
+        std::uint64_t longs[kAtOnce];
+        std::size_t long_count = 0;
         for (std::size_t i = 0, at = begin; i < count; at = end_of[i++]) {
             Lookup& look = looks[i];
             look.key = WordCache::key_of({text + at, end_of[i] - at}, readable);
@@ -333,11 +335,14 @@ void Bpe::look_up(const char* text,
                 look.key.high |= mark;
                 look.hash = look.key.hash();
                 cache.prefetch(look.hash);
-            } else if (end_of[i] - at <= WordCache::kLong) {
-                look.hash = WordCache::hash_of_long({text + at, end_of[i] - at}, mark != 0);
-                cache.prefetch_long(look.hash);
+            } else if (end_of[i] - at <= LongWords::kLongest) {
+                look.hash = LongWords::hash_of({text + at, end_of[i] - at}, mark != 0);
+                cache.long_words.prefetch(look.hash);
+                longs[long_count++] = look.hash;
             }
         }
+        for (std::size_t i = 0; i < long_count; ++i)
+            cache.long_words.prefetch_word(longs[i]);
         std::uint32_t* into = out.room(kRoom);
         std::size_t used = 0;
         for (std::size_t i = 0; i < count; begin = end_of[i++]) {
@@ -357,11 +362,15 @@ void Bpe::look_up(const char* text,
 
 bool Bpe::find_long(
     std::string_view word, bool part, const Lookup& look, WordCache& cache, IdBuffer& out) {
-    if (look.key || word.size() > WordCache::kLong)
+    if (look.key || word.size() > LongWords::kLongest)
         return false;
-    std::size_t found = cache.find(word, part, look.hash, out.room(WordCache::kMostOfLong));
-    out.wrote(found);
-    return found > 0;
+    std::span<const std::uint32_t> found = cache.long_words.find(word, part, look.hash);
+    constexpr std::size_t kStep = 4;  // a copy of any length would be a slow one
+    std::uint32_t* into = out.room(found.size() + kStep);
+    for (std::size_t i = 0; i < found.size(); i += kStep)
+        std::memcpy(into + i, found.data() + i, kStep * sizeof(std::uint32_t));
+    out.wrote(found.size());
+    return !found.empty();
 }
 
 /// Its ids stand in `out` from `from` on.
@@ -374,8 +383,8 @@ void Bpe::remember(std::string_view word,
     std::span<const std::uint32_t> ids = out.ids().subspan(from);
     if (look.key)
         cache.remember(look.key, ids);
-    else if (word.size() <= WordCache::kLong)
-        cache.remember(word, part, ids);
+    else if (word.size() <= LongWords::kLongest)
+        cache.long_words.remember(word, part, look.hash, ids);
 }
 
 /// A part is no word: it never stands whole in the vocabulary but by merges.

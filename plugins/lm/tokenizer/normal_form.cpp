@@ -143,6 +143,10 @@ void decompose(const Data& table, std::vector<Char>& out, char32_t c, bool compa
             push(table, out, kTrailing + index % kTrailings, false);
         return;
     }
+    if (!(table.flags_of(c) & kOfForm[compatible ? 3 : 1])) {  // most have no parts
+        push(table, out, c, true);
+        return;
+    }
     std::span<const std::uint32_t> parts;
     if (auto found = table.compatible.find(c); compatible && found != table.compatible.end())
         parts = found->second;
@@ -174,6 +178,8 @@ char32_t compose(const Data& table, char32_t a, char32_t b) {
     if (a - kHangul < kSyllables && (a - kHangul) % kTrailings == 0 &&
         b - (kTrailing + 1) < kTrailings - 1)
         return a + (b - kTrailing);
+    if (!(table.flags_of(b) & kOfForm[2]))
+        return 0;  // composes with nothing
     auto found = table.compositions.find(std::uint64_t{a} << 32 | b);
     return found == table.compositions.end() ? 0 : found->second;
 }

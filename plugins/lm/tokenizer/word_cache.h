@@ -1,6 +1,6 @@
 #pragma once
 
-#include "plugins/lm/tokenizer/text_hash.h"
+#include "plugins/lm/tokenizer/long_words.h"
 #include "plugins/lm/tokenizer/zeroed_memory.h"
 
 #include <algorithm>
@@ -91,10 +91,8 @@ inline constexpr auto kWordMasks = [] {
 /// 80 MiB.
 class WordCache {
 public:
-    static constexpr std::size_t kShort = 15;       ///< bytes of a word that is its own key
-    static constexpr std::size_t kLong = 108;       ///< of the longest that is remembered
-    static constexpr std::size_t kRoom = 16;        ///< numbers that a short word may need
-    static constexpr std::size_t kMostOfLong = 20;  ///< tokens of a long word
+    static constexpr std::size_t kShort = 15;  ///< bytes of a word that is its own key
+    static constexpr std::size_t kRoom = 16;   ///< numbers that a short word may need
 
     using Key = WordKey;
 
@@ -151,47 +149,15 @@ public:
         short_.insert(entry);
     }
 
-    /// Words of more than kShort and at most kLong bytes. Of a part of a word the tokens may be
-    /// others than of the same by itself.
-    static std::uint64_t hash_of_long(std::string_view word, bool part) {
-        return hash_text(word, kSeed + part);
-    }
-    void prefetch_long(std::uint64_t hash) const {
-        if (const LongWord* pair = long_.at(hash))
-            for (std::size_t line = 0; line < 4; ++line)  // the newer entry, the older one's begin
-                __builtin_prefetch(reinterpret_cast<const char*>(pair) + 64 * line);
-    }
-    /// Writes kMostOfLong numbers at `into`.
-    std::size_t find(std::string_view word,
-                     bool part,
-                     std::uint64_t hash,
-                     std::uint32_t* into) const {
-        const LongWord* entry = long_.at(hash);
-        for (int i = 0; entry && i < 2; ++i, ++entry)
-            if (entry->text() == word && entry->part == part) {
-                std::memcpy(into, entry->ids.data(), sizeof entry->ids);
-                return entry->count;
-            }
-        return 0;
-    }
-    void remember(std::string_view word, bool part, std::span<const std::uint32_t> ids) {
-        if (ids.size() > kMostOfLong || ids.empty())
-            return;
-        LongWord entry;
-        entry.size = static_cast<std::uint16_t>(word.size());
-        entry.part = part;
-        entry.count = static_cast<std::uint8_t>(ids.size());
-        std::memcpy(entry.bytes, word.data(), word.size());
-        std::copy(ids.begin(), ids.end(), entry.ids.begin());
-        long_.insert(entry);
-    }
+    /// Of more than kShort and at most LongWords::kLongest bytes.
+    LongWords long_words;
 
     /// The tokenizer whose words these are; kept, so that no other can take its address.
     std::shared_ptr<const void> owner;
 
     void forget(std::shared_ptr<const void> new_owner) {
         short_.clear();
-        long_.clear();
+        long_words = LongWords();
         spilled_.clear();
         owner = std::move(new_owner);
     }
@@ -200,7 +166,6 @@ private:
     static constexpr std::size_t kInline = 4;
     static constexpr std::size_t kMostSpilled = std::size_t{4} << 20;
     static constexpr std::uint32_t kIdBits = 28;  // of a first id; above them is the count
-    static constexpr std::uint64_t kSeed = 0x8CB92BA72F3D8DD7;
 
     struct ShortWord {
         Key key;
@@ -210,21 +175,8 @@ private:
         bool empty() const { return !key; }
         std::uint64_t hash() const { return key.hash(); }
     };
-    struct LongWord {
-        std::uint16_t size = 0;
-        bool part = false;
-        std::uint8_t count = 0;
-        char bytes[kLong] = {};
-        std::array<std::uint32_t, kMostOfLong> ids{};
-
-        bool empty() const { return size == 0; }
-        std::string_view text() const { return {bytes, size}; }
-        std::uint64_t hash() const { return hash_of_long(text(), part); }
-    };
-    static_assert(sizeof(LongWord) == 192);
 
     RecentTable<ShortWord> short_;
-    RecentTable<LongWord> long_;
     std::vector<std::uint32_t> spilled_;
 };
 
