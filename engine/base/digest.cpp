@@ -40,8 +40,9 @@ using Hash = PlainSha256::Hash;
 }
 
 /// What we use of libcrypto, which has code for every processor. Linked, it would cost every
-/// process three milliseconds at its start, so it is opened by the first one that has much to hash;
-/// where it is not installed our own code does the work, five times slower.
+/// process three milliseconds at its start, so it is opened by the first one that has much to hash
+/// on a processor whose own instructions sha256.h does not know; where it is not installed our own
+/// code does the work, five times slower.
 struct Crypto {
     decltype(&EVP_MD_CTX_new) make = nullptr;
     decltype(&EVP_MD_CTX_free) free = nullptr;
@@ -83,7 +84,7 @@ class Sha256 {
 public:
     /// `bytes` are to be expected in all; the code is chosen by that.
     explicit Sha256(std::uint64_t bytes) {
-        if (bytes < kMuch || !crypto().sha256)
+        if (bytes < kMuch || plain_.is_fast() || !crypto().sha256)
             return;
         state_ = crypto().make();
         reset();
@@ -100,6 +101,15 @@ public:
             check(crypto().update(state_, bytes, count));
         else
             plain_.add({static_cast<const char*>(bytes), count});
+    }
+    static void add_both(Sha256& one,
+                         std::string_view bytes,
+                         Sha256& other,
+                         std::string_view more) {
+        if (!one.state_ && !other.state_)
+            return PlainSha256::add_both(one.plain_, bytes, other.plain_, more);
+        one.add(bytes.data(), bytes.size());
+        other.add(more.data(), more.size());
     }
     Hash take() {
         if (!state_)
@@ -166,27 +176,70 @@ OpenFile open_regular(const fs::path& path) {
     return opened;
 }
 
-Hash hash_chunk(const OpenFile& opened,
-                const fs::path& path,
-                std::uint64_t begin,
-                Sha256& hasher,
-                std::string& buffer) {
-    std::uint64_t end = std::min<std::uint64_t>(begin + kDigestChunk, opened.stamp.size);
-    buffer.resize(std::max<std::size_t>(buffer.size(), std::min<std::size_t>(kPiece, end - begin)));
-    while (begin < end) {
-        std::size_t most = std::min<std::size_t>(buffer.size(), end - begin);
-        ssize_t count = retried([&] {
-            return ::pread(opened.file.get(), buffer.data(), most, static_cast<off_t>(begin));
-        });
-        if (count < 0)
-            refuse(path, std::strerror(errno));
-        if (count == 0)
-            refuse_change(path);
-        hasher.add(buffer.data(), static_cast<std::size_t>(count));
-        begin += static_cast<std::uint64_t>(count);
+/// The bytes of a chunk, piece by piece.
+class ChunkReader {
+public:
+    void start(const OpenFile& opened, const fs::path& path, std::uint64_t chunk) {
+        opened_ = &opened;
+        path_ = &path;
+        at_ = chunk * kDigestChunk;
+        end_ = std::min<std::uint64_t>(at_ + kDigestChunk, opened.stamp.size);
     }
-    return hasher.take();
-}
+
+    /// Nothing once all were read. What was given before is gone.
+    std::string_view next() {
+        std::size_t count = std::min<std::uint64_t>(kPiece, end_ - at_), filled = 0;
+        buffer_.resize(std::max(buffer_.size(), count));
+        while (filled < count) {
+            ssize_t got = retried([&] {
+                return ::pread(opened_->file.get(),
+                               buffer_.data() + filled,
+                               count - filled,
+                               static_cast<off_t>(at_));
+            });
+            if (got < 0)
+                refuse(*path_, std::strerror(errno));
+            if (got == 0)
+                refuse_change(*path_);
+            filled += static_cast<std::size_t>(got);
+            at_ += static_cast<std::uint64_t>(got);
+        }
+        return std::string_view(buffer_).substr(0, count);
+    }
+
+private:
+    const OpenFile* opened_ = nullptr;
+    const fs::path* path_ = nullptr;
+    std::uint64_t at_ = 0, end_ = 0;
+    std::string buffer_;
+};
+
+/// What a thread hashes chunks with: one, or two side by side.
+class ChunkHasher {
+public:
+    explicit ChunkHasher(std::uint64_t bytes) : one_(bytes), two_(bytes) {}
+
+    Hash one(const OpenFile& opened, const fs::path& path, std::uint64_t chunk) {
+        reader_.start(opened, path, chunk);
+        for (std::string_view piece = reader_.next(); !piece.empty(); piece = reader_.next())
+            one_.add(piece.data(), piece.size());
+        return one_.take();
+    }
+
+    /// A chunk and the next.
+    std::array<Hash, 2> two(const OpenFile& opened, const fs::path& path, std::uint64_t chunk) {
+        reader_.start(opened, path, chunk);
+        second_.start(opened, path, chunk + 1);
+        for (std::string_view piece = reader_.next(); !piece.empty(); piece = reader_.next())
+            Sha256::add_both(one_, piece, two_, second_.next());
+        Hash first = one_.take();  // in this order: the first chunk is never the shorter one
+        return {first, two_.take()};
+    }
+
+private:
+    Sha256 one_, two_;
+    ChunkReader reader_, second_;
+};
 
 void check_unchanged(const OpenFile& opened, const fs::path& path) {
     struct stat status {};
@@ -196,7 +249,7 @@ void check_unchanged(const OpenFile& opened, const fs::path& path) {
         refuse_change(path);
 }
 
-/// Files on their way through the chunks of all of them, which any thread may take next.
+/// Files on their way through the chunks of all of them, two of which any thread may take next.
 class DigestJob {
 public:
     explicit DigestJob(const std::vector<fs::path>& files) : files_(files) {
@@ -208,7 +261,7 @@ public:
             stamps_.push_back(stamp);
             std::uint64_t chunks = (stamp.size + kDigestChunk - 1) / kDigestChunk;
             first_.push_back(total_);
-            total_ += std::max<std::uint64_t>(chunks, 1);  // an empty file is opened too
+            total_ += std::max<std::uint64_t>((chunks + 1) / 2, 1);  // an empty file is opened too
             bytes_ += stamp.size;
             hashes_.emplace_back(chunks);
         }
@@ -232,8 +285,7 @@ public:
 private:
     void work() {
         try {
-            Sha256 hasher(bytes_);
-            std::string buffer;
+            ChunkHasher hasher(bytes_);
             std::size_t file = 0;
             std::optional<OpenFile> opened;
             for (std::uint64_t task = next_++; task < total_ && !stop_; task = next_++) {
@@ -247,10 +299,16 @@ private:
                     if (opened->stamp != stamps_[file])
                         refuse_change(files_[file]);
                 }
-                std::uint64_t chunk = task - *found;
-                if (chunk < hashes_[file].size())
-                    hashes_[file][chunk] =
-                        hash_chunk(*opened, files_[file], chunk * kDigestChunk, hasher, buffer);
+                std::vector<Hash>& hashes = hashes_[file];
+                std::uint64_t chunk = 2 * (task - *found);
+                if (chunk + 1 < hashes.size()) {
+                    std::array<Hash, 2> both = hasher.two(*opened, files_[file], chunk);
+                    std::copy(both.begin(),
+                              both.end(),
+                              hashes.begin() + static_cast<std::ptrdiff_t>(chunk));
+                } else if (chunk < hashes.size()) {
+                    hashes[chunk] = hasher.one(*opened, files_[file], chunk);
+                }
             }
             if (opened)
                 check_unchanged(*opened, files_[file]);
@@ -275,9 +333,9 @@ private:
 
     const std::vector<fs::path>& files_;
     std::vector<FileStamp> stamps_;
-    std::vector<std::uint64_t> first_;  // of each file: the number of its first chunk
+    std::vector<std::uint64_t> first_;  // of each file: the number of its first pair
     std::vector<std::vector<Hash>> hashes_;
-    std::uint64_t total_ = 0;  // chunks
+    std::uint64_t total_ = 0;  // pairs of chunks
     std::uint64_t bytes_ = 0;
     std::atomic<std::uint64_t> next_ = 0;
     std::atomic<bool> stop_ = false;

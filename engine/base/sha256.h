@@ -26,6 +26,16 @@ public:
     void add(std::string_view bytes);
     Hash take();  ///< of all since it was made, or since the last take()
 
+    /// What two calls of add() do, in 0.6 of their time where the processor has instructions for
+    /// it: each waits for itself alone, so two go side by side.
+    static void add_both(PlainSha256& one,
+                         std::string_view bytes,
+                         PlainSha256& other,
+                         std::string_view other_bytes);
+
+    /// By the processor's own instructions.
+    bool is_fast() const;
+
 private:
     using State = std::array<std::uint32_t, 8>;
 

@@ -48,3 +48,27 @@ TEST_CASE("plain code and the processor's own instructions give the same hash") 
         bytes.push_back(static_cast<char>(size * 131 >> 2));
     }
 }
+
+TEST_CASE("two hashes side by side are each what it is alone") {
+    std::string bytes, others;
+    for (std::size_t i = 0; i < 1500; ++i) {
+        bytes.push_back(static_cast<char>(i * 131 >> 2));
+        others.push_back(static_cast<char>(i * 37 >> 1));
+    }
+    for (Sha256Code code : {Sha256Code::fastest, Sha256Code::portable})
+        for (std::size_t size : {0, 1, 63, 64, 65, 640, 1500})
+            for (std::size_t other_size : {0, 64, 100, 128, 1472, 1500})
+                for (std::size_t before : {0, 5, 64}) {
+                    PlainSha256 one(code), other(code);
+                    one.add(std::string_view(bytes).substr(0, before));
+                    PlainSha256::add_both(one,
+                                          std::string_view(bytes).substr(0, size),
+                                          other,
+                                          std::string_view(others).substr(0, other_size));
+                    PlainSha256 alone, other_alone;
+                    alone.add(bytes.substr(0, before) + bytes.substr(0, size));
+                    other_alone.add(std::string_view(others).substr(0, other_size));
+                    REQUIRE(one.take() == alone.take());
+                    REQUIRE(other.take() == other_alone.take());
+                }
+}
