@@ -77,7 +77,7 @@ void stillroom_evaluate_generate(const GenerateSettings& settings, RunContext& c
         throw Error({}, "the prompt is no token at all")
             .key(GenerateSettings::Key().prompt)
             .exit_code(kExitBadInput);
-    Model model = load_model(context, word(settings.dtype));
+    Model model = load_model(context, word(settings.dtype), lm::Narrow::kept);
 
     lm::StreamDecoder decoder(tokenizer, true);
     Answer answer(settings.stop);

@@ -55,7 +55,7 @@ void stillroom_evaluate_logits(const LogitsSettings& settings, RunContext& conte
         throw Error({}, "the text is no token at all")
             .key(LogitsSettings::Key().text)
             .exit_code(kExitBadInput);
-    Model model = load_model(context, word(settings.dtype));
+    Model model = load_model(context, word(settings.dtype), lm::Narrow::kept);
     const lm::Decoder& decoder = model.decoder();
     auto count = static_cast<std::int64_t>(rows.size());
     auto length = static_cast<std::int64_t>(rows.front().size());

@@ -37,11 +37,14 @@ std::string short_name(at::ScalarType type) {
 
 }  // namespace
 
-Model load_model(RunContext& context, std::string_view dtype) {
-    return load_model(context, context.input("model"), dtype);
+Model load_model(RunContext& context, std::string_view dtype, lm::Narrow narrow) {
+    return load_model(context, context.input("model"), dtype, narrow);
 }
 
-Model load_model(RunContext& context, const fs::path& folder, std::string_view dtype) {
+Model load_model(RunContext& context,
+                 const fs::path& folder,
+                 std::string_view dtype,
+                 lm::Narrow narrow) {
     lm::keep_freed_memory();
     at::set_num_threads(context.threads());
     Model model;
@@ -50,7 +53,8 @@ Model load_model(RunContext& context, const fs::path& folder, std::string_view d
     at::Device device = lm::compute_device(model.device);
     model.dtype = context.decided(
         "dtype", [&] { return short_name(lm::compute_type(spelled(dtype), device)); });
-    model.loaded = lm::load_decoder(folder, device, lm::compute_type(spelled(model.dtype), device));
+    model.loaded =
+        lm::load_decoder(folder, device, lm::compute_type(spelled(model.dtype), device), narrow);
     return model;
 }
 

@@ -18,9 +18,14 @@ struct Model {
     const lm::Decoder& decoder() const { return loaded.decoder; }
 };
 
-/// Of the port `model`, or of a folder of another.
-Model load_model(RunContext& context, std::string_view dtype);
-Model load_model(RunContext& context, const std::filesystem::path& folder, std::string_view dtype);
+/// Of the port `model`, or of a folder of another. `narrow`: see lm/modules/load.h.
+Model load_model(RunContext& context,
+                 std::string_view dtype,
+                 lm::Narrow narrow = lm::Narrow::widened);
+Model load_model(RunContext& context,
+                 const std::filesystem::path& folder,
+                 std::string_view dtype,
+                 lm::Narrow narrow = lm::Narrow::widened);
 
 /// Thrown out of a loop when the engine asks the stage to stop: run() then returns.
 struct Stopped {};

@@ -1,11 +1,11 @@
 #include "plugins/lm/modules/decoder.h"
 
 #include "engine/base/error.h"
+#include "plugins/lm/modules/linear.h"
 #include "plugins/lm/modules/own_backward.h"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/embedding.h>
-#include <ATen/ops/linear.h>
 #include <ATen/ops/scalar_tensor.h>
 #include <ATen/ops/tanh.h>
 #include <ATen/ops/tensor.h>
@@ -25,12 +25,17 @@ std::function<void(const at::Tensor&)> at_layer(const Watch::Look& look, std::si
     return [&look, layer](const at::Tensor& x) { look(layer, x); };
 }
 
+at::TensorOptions computed_in(const Decoder& decoder) {
+    at::TensorOptions options = decoder.embed_tokens.options();
+    return decoder.wide_type ? options.dtype(*decoder.wide_type) : options;
+}
+
 /// The turns of each rope that the layers [first, last) have, worked out once.
 class TurnsByRope {
 public:
     TurnsByRope(const Decoder& decoder, const Batch& batch)
         : batch_(batch),
-          options_(decoder.embed_tokens.options()) {}
+          options_(computed_in(decoder)) {}
 
     const Turns& of(const Rope& rope) {
         for (const auto& [known, turns] : known_)
@@ -67,8 +72,9 @@ at::Tensor embedded(const Decoder& decoder, const at::Tensor& ids_T) {
         other_T = (own_T < 0).logical_or_(own_T >= weight.size(0));
         own_T = own_T.masked_fill_(other_T, 0);
     }
-    at::Tensor x_TD = wants_gradient({&weight}) ? embed_with_backward(weight, own_T)
-                                                : at::embedding(weight, own_T);
+    at::Tensor x_TD = wants_gradient({&weight})
+                          ? embed_with_backward(weight, own_T)
+                          : at::embedding(weight, own_T).to(computed_in(decoder).dtype());
     return other_T.defined() ? x_TD.masked_fill(other_T.unsqueeze(1), 0) : x_TD;
 }
 
@@ -131,7 +137,7 @@ at::Tensor embed(const Decoder& decoder, const Batch& batch) {
     if (!decoder.config.scaled_embedding)
         return scaled(x_TD, decoder.config.embedding_scale);
     double scale = std::sqrt(static_cast<double>(decoder.config.hidden));
-    return x_TD * at::scalar_tensor(scale, weight.options());  // rounded to the weights' type
+    return x_TD * at::scalar_tensor(scale, computed_in(decoder));  // rounded to that type
 }
 
 at::Tensor run_layers(const Decoder& decoder,
@@ -175,7 +181,7 @@ at::Tensor head_input(const Decoder& decoder, const at::Tensor& x_TD) {
 }
 
 at::Tensor logits(const Decoder& decoder, const at::Tensor& hidden_TD) {
-    at::Tensor logits_TV = at::linear(hidden_TD, decoder.lm_head);
+    at::Tensor logits_TV = linear(hidden_TD, {.weight = decoder.lm_head, .bias = {}});
     if (auto cap = decoder.config.final_cap)
         logits_TV = at::tanh(logits_TV / *cap) * *cap;
     return logits_TV;

@@ -41,6 +41,9 @@ struct Decoder {
     NormWeights norm;
     at::Tensor lm_head;  ///< [V, D]; the embedding itself where they are tied
 
+    /// What is computed in, where matrices are kept narrower than that (load.h).
+    std::optional<at::ScalarType> wide_type;
+
     Crossing crossing;
     std::int64_t first_word = 0;  ///< of embedding and head
     std::int64_t words = 0;       ///< of all ranks; 0: those that are here

@@ -1,5 +1,6 @@
 #include "plugins/lm/modules/linear.h"
 
+#include "plugins/lm/modules/narrow_linear.h"
 #include "plugins/lm/modules/own_backward.h"
 
 #include <ATen/ops/linear.h>
@@ -7,6 +8,10 @@
 namespace stillroom::lm {
 
 at::Tensor linear(const at::Tensor& x, const Linear& weights) {
+    if (weights.weight.scalar_type() != x.scalar_type()) {
+        at::Tensor out = narrow_linear(x, weights.weight);
+        return weights.bias.defined() ? out.add_(weights.bias) : out;
+    }
     if (wants_gradient({&x, &weights.weight}))
         return linear_with_backward(x, weights.weight, weights.bias);
     if (weights.bias.defined())

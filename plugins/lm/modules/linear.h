@@ -11,7 +11,7 @@ struct Linear {
     at::Tensor bias;  ///< undefined where the family has none
 };
 
-/// x·weightᵀ + bias.
+/// x·weightᵀ + bias. Weights of bf16 under fp32 rows are read as they are (narrow_linear.h).
 at::Tensor linear(const at::Tensor& x, const Linear& weights);
 
 }  // namespace stillroom::lm

@@ -70,25 +70,34 @@ at::Tensor converted(const FolderTensor& found, at::ScalarType type) {
 
 TensorSource tensor_source(std::shared_ptr<const TensorFolder> files,
                            at::Device device,
-                           at::ScalarType type) {
+                           at::ScalarType type,
+                           Narrow narrow) {
+    bool keeps_bf16 = narrow == Narrow::kept && device.is_cpu() && type == at::kFloat;
     return [=](const std::string& name, const std::vector<std::int64_t>& shape) {
         FolderTensor found = files->at(name);
         check_found(*found.info, shape);
         if (device.is_cpu() && found.info->dtype == dtype_of(type))
             return mapped(found, files, type);
+        if (keeps_bf16 && found.info->dtype == Dtype::bf16 && shape.size() == 2)
+            return mapped(found, files, at::kBFloat16);
         at::Tensor here = converted(found, type);
         return device.is_cpu() ? here : here.to(device);
     };
 }
 
-Loaded load_decoder(const std::filesystem::path& folder, at::Device device, at::ScalarType type) {
+Loaded load_decoder(const std::filesystem::path& folder,
+                    at::Device device,
+                    at::ScalarType type,
+                    Narrow narrow) {
     ConfigFile config = ConfigFile::read(folder / "config.json");
     auto files = std::make_shared<const TensorFolder>(TensorFolder::open(folder));
     const ModelConfig& model = config.model();
     StrictReport report = strict_check(config, weight_table(model), *files);
     if (report.has_tied_head)
         check_tied_head(*files);
-    Decoder decoder = build_decoder(model, tensor_source(files, device, type));
+    Decoder decoder = build_decoder(model, tensor_source(files, device, type, narrow));
+    if (decoder.embed_tokens.scalar_type() != type)
+        decoder.wide_type = type;
     files->check();
     return {.decoder = std::move(decoder), .files = std::move(files)};
 }

@@ -2,6 +2,7 @@
 
 #include "engine/base/error.h"
 #include "engine/base/files.h"
+#include "plugins/lm/config/loadable.h"
 #include "plugins/lm/modules/device.h"
 #include "plugins/lm/weights/processor.h"
 #include "plugins/lm/weights/tensor_writer.h"
@@ -60,6 +61,23 @@ TEST_CASE("a model folder computes its logits, weights mapped or converted") {
     Decoder kept = std::move(same.decoder);
     same.files.reset();  // the weights keep the file open
     CHECK(cosine(logits_of(kept, batch), one.half_BTV) >= 0.9999);
+}
+
+TEST_CASE("matrices kept in bf16 under fp32 give the same logits, in every family") {
+    c10::InferenceMode inference;
+    for (const Case& one : cases()) {
+        if (!one.saved.empty() || !is_uniform(one.config))
+            continue;
+        CAPTURE(one.name);
+        TemporaryFolder folder;
+        write_model(folder.path(), one);
+        Loaded loaded = load_decoder(folder.path(), at::kCPU, at::kFloat, Narrow::kept);
+        CHECK((loaded.decoder.embed_tokens.scalar_type() == at::kBFloat16));
+        at::Tensor logits_BTV =
+            logits_of(loaded.decoder, batch_of_rows(one.ids_BT)).view_as(one.logits_BTV);
+        CHECK((logits_BTV.scalar_type() == at::kFloat));
+        CHECK(max_gap(logits_BTV, one.logits_BTV) <= kTolerance);
+    }
 }
 
 TEST_CASE("of a multimodal folder the decoder is loaded, by whatever names it was saved") {
