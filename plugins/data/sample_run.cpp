@@ -255,20 +255,24 @@ public:
 
     bool look(const Texts& next) override {
         std::int64_t tokens = shelf_.tokens(), open = 0;
-        std::size_t last = enough(next);
-        double begun = 0;  // of texts, where texts are counted
+        const auto wanted = static_cast<double>(settings_.tokens.value_or(0));
+        const std::size_t last = enough(next);
+        double begun = 0;                             // of texts, where texts are counted
+        auto expected = static_cast<double>(tokens);  // when all that are needed have ended
         for (const auto& [number, text] : next) {
-            if (number >= last)
+            if (number >= last || (!settings_.documents && expected >= wanted))
                 break;
-            std::int64_t length = shelf_.length_of(number, text);
+            const std::int64_t length = shelf_.length_of(number, text);
             tokens += length;
             open += !text.done;
             begun += text.done ? 1 : share_of(length);
+            expected += text.done ? static_cast<double>(length)
+                                  : std::max(usual_length(), static_cast<double>(length) / 0.9);
         }
         double share = settings_.documents
                            ? (static_cast<double>(shelf_.documents()) + begun) /
                                  static_cast<double>(*settings_.documents)
-                           : static_cast<double>(tokens) / static_cast<double>(*settings_.tokens);
+                           : static_cast<double>(tokens) / std::max(expected, wanted);
         context_.progress(std::min(share, 1.0),
                           fmt::format("{} tokens, {} texts at work", tokens, open));
         stopped_ = context_.cancelled();
@@ -276,12 +280,15 @@ public:
     }
 
 private:
+    double usual_length() const {
+        return shelf_.documents() > 0
+                   ? static_cast<double>(shelf_.tokens()) / static_cast<double>(shelf_.documents())
+                   : static_cast<double>(settings_.max_length);
+    }
+
     /// How much of a text such a length may be.
     double share_of(std::int64_t length) const {
-        double usual = shelf_.documents() > 0 ? static_cast<double>(shelf_.tokens()) /
-                                                    static_cast<double>(shelf_.documents())
-                                              : static_cast<double>(settings_.max_length);
-        return std::min(static_cast<double>(length) / std::max(usual, 1.0), 0.9);
+        return std::min(static_cast<double>(length) / std::max(usual_length(), 1.0), 0.9);
     }
 
     RunContext& context_;

@@ -82,6 +82,32 @@ void check_samples(const StageContext& context,
         refuse_few(*rows.most, samples);
 }
 
+void refuse_none_held_out(std::int64_t rows) {
+    throw Error({},
+                fmt::format("the calibration text has {} {}, and importance is measured on all of "
+                            "it: none is left to judge candidates by",
+                            rows,
+                            rows == 1 ? "row" : "rows"))
+        .key("calibration")
+        .hint(rows == 1 ? "a shorter sequence, more text, or heldout=TEXT"
+                        : fmt::format("samples={} or allow_short=true, more text, or heldout=TEXT",
+                                      rows - kept_out(rows)))
+        .exit_code(kExitBadInput);
+}
+
+void check_held_out(const StageContext& context,
+                    const std::filesystem::path& dataset,
+                    std::int64_t length,
+                    std::int64_t samples,
+                    bool allow_short) {
+    if (!lm::has_dataset_info(dataset))
+        return;
+    lm::Count rows = lm::count_rows(lm::read_dataset_info(dataset), length, true);
+    const bool takes_all = context.given("samples") && !allow_short;
+    if (takes_all && rows.known() && rows.least == samples)
+        refuse_none_held_out(rows.least);
+}
+
 std::string digest_of_rows(const lm::Rows& rows, std::int64_t first, std::int64_t count) {
     std::vector<std::int32_t> ids(static_cast<std::size_t>(rows.length()));
     RunningDigest digest;

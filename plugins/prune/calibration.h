@@ -31,6 +31,15 @@ void check_samples(const StageContext& context,
                    std::int64_t samples,
                    bool allow_short);
 
+/// Where importance is measured on all rows that there are, and somebody asked for that many, none
+/// is left to judge candidates by (exit 3). Before anything runs; nothing where it is not known.
+[[noreturn]] void refuse_none_held_out(std::int64_t rows);
+void check_held_out(const StageContext& context,
+                    const std::filesystem::path& dataset,
+                    std::int64_t length,
+                    std::int64_t samples,
+                    bool allow_short);
+
 /// What tells these rows from others: their tokens.
 std::string digest_of_rows(const lm::Rows& rows, std::int64_t first, std::int64_t count);
 

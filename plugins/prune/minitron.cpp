@@ -3,6 +3,7 @@
 #include "engine/base/durable.h"
 #include "engine/base/error.h"
 #include "plugins/lm/config/config_file.h"
+#include "plugins/prune/calibration.h"
 #include "plugins/prune/compute.h"
 #include "plugins/prune/layout_of.h"
 #include "plugins/prune/request.h"
@@ -82,6 +83,12 @@ void Minitron::describe(DescribeContext& context) const {
     check_task(settings_, context);
     Found found = search_for(settings_, model);
     std::vector<Candidate> candidates = candidates_of(settings_, found);
+    if (candidates.size() > 1 && scores_rows(settings_) && !context.has("heldout"))
+        check_held_out(context,
+                       context.input("calibration"),
+                       row_length(context, settings_.sequence, model),
+                       settings_.samples,
+                       settings_.allow_short);
     write_report_skeleton(context.output("report"), "search", found, candidates);
     context.cost(cost_of(config, before, candidates.front().metrics));
 }

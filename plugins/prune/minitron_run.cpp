@@ -188,8 +188,10 @@ private:
         out.count = std::min(settings_.score.rows, out.rows.size() - out.first);
         const bool reads_rows =
             settings_.prefilter || facts_.tasks.size() > 1 || !has_task(facts_.tasks, Task::mmlu);
+        if (out.count == 0 && reads_rows && own)
+            throw Error({}, "the held-out text has no row").key("heldout").exit_code(kExitBadInput);
         if (out.count == 0 && reads_rows)
-            refuse_none_held_out(own, out.rows.size());
+            refuse_none_held_out(out.rows.size());
         return out;
     }
 
@@ -204,22 +206,6 @@ private:
             (measured <= rows.size() &&
              digest_of_rows(rows, 0, measured) == scores_.about.at("data").at("digest").string());
         return is_of_this_text ? std::min(rows.size(), measured) : 0;
-    }
-
-    [[noreturn]] static void refuse_none_held_out(bool own, std::int64_t rows) {
-        if (own)
-            throw Error({}, "the held-out text has no row").key("heldout").exit_code(kExitBadInput);
-        throw Error({},
-                    fmt::format("the calibration text has {} {}, and importance was measured on "
-                                "all: none is left to judge candidates by",
-                                rows,
-                                rows == 1 ? "row" : "rows"))
-            .key("calibration")
-            .hint(rows == 1 ? "a shorter sequence, more text, or heldout=TEXT"
-                            : fmt::format("samples={} or allow_short=true, more text, or "
-                                          "heldout=TEXT",
-                                          rows - kept_out(rows)))
-            .exit_code(kExitBadInput);
     }
 
     const NormFactors* factors(const Shape& shape) {

@@ -40,6 +40,11 @@ bool has_task(const std::vector<WeightedTask>& tasks, Task task) {
         tasks.begin(), tasks.end(), [&](const WeightedTask& one) { return one.task == task; });
 }
 
+bool scores_rows(const MinitronSettings& settings) {
+    const std::vector<WeightedTask> tasks = tasks_of(settings);
+    return settings.prefilter || tasks.size() > 1 || !has_task(tasks, Task::mmlu);
+}
+
 void check_task(const MinitronSettings& settings, const StageContext& context) {
     const std::vector<WeightedTask> tasks = tasks_of(settings);
     if (has_task(tasks, Task::mmlu) && !settings.questions)

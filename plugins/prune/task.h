@@ -22,6 +22,9 @@ struct WeightedTask {
 std::vector<WeightedTask> tasks_of(const MinitronSettings& settings);
 bool has_task(const std::vector<WeightedTask>& tasks, Task task);
 
+/// Whether rows of text are needed to compare candidates; else they may only part ties.
+bool scores_rows(const MinitronSettings& settings);
+
 /// What a recipe can get wrong about it: mmlu without questions, a tokenizer without letters. Reads
 /// the tokenizer where it is there already.
 void check_task(const MinitronSettings& settings, const StageContext& context);

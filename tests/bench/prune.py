@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
-"""Importance and the scoring of candidates, beside PyTorch: prune.py PROGRAM TEXT MODEL
+"""Importance, the scoring of candidates and cutting, beside PyTorch: prune.py PROGRAM TEXT MODEL [--mmlu FOLDER] [--jobs JOB...] [--rounds N]
 
-TEXT is a file of prose, MODEL a folder of a small Llama (SmolLM2-135M). The peers are re-creations of what Model-Optimizer does, in PyTorch
-over transformers (prune_peer.py): hooks on the Hugging Face modules; candidates as contiguous copies of slices, a row a pass, all logits.
-STILLROOM_BENCH_VENV names their environment; where there is none only our own figures are taken. A speed is told only after both have
-given the same. Ends with 1 when a budget is missed.
+TEXT is a file of prose, MODEL a folder of a small Llama (SmolLM2-135M), FOLDER MMLU's CSV files. The peers are re-creations of what
+Model-Optimizer does, in PyTorch over transformers (prune_peer.py): hooks on the Hugging Face modules; candidates as contiguous copies of
+slices, a row or question a pass, all logits. Both sides compute in fp32 with as many threads as there are cores. STILLROOM_BENCH_VENV names
+their environment; where there is none only our own figures are taken. A speed is told only after both have given the same. The jobs:
+importance (C6), questions, 5-shot and rows (C9: ten candidates by questions without and with five examples, and by the loss of rows), cut (C10). Ends with 1 when a budget is missed.
 """
 
+import argparse
+import csv
 import json
 import math
 import pathlib
@@ -18,9 +21,10 @@ import measure
 from measure import median
 from models import Bench, against, report_of, seconds_of
 
-ROWS, LENGTH, ROUNDS = 16, 512, 3
-SEARCH = ["target.params=1.2e8", "top_k=10", "max_width_pruning=0.9", "max_depth_pruning=0.4", "skip=[hidden_size]",
-          "divisors={ffn_hidden_size:256,num_layers:6}", "score.task=loss", "score.rows=8"]  # fmt: skip
+ROWS, LENGTH, SUBJECT, QUESTIONS = 16, 512, "marketing", {0: 40, 5: 12}
+# Ten shapes: five widths at two depths, but for the original.
+SEARCH = ["target.params=1.3e8", "top_k=10", "max_width_pruning=0.9", "max_depth_pruning=0.4", "skip=[hidden_size,num_attention_heads]",
+          "divisors={ffn_hidden_size:256,num_layers:6}"]  # fmt: skip
 
 
 class PruneBench(Bench):
@@ -44,10 +48,10 @@ def ranking(values):
     return sorted(range(len(values)), key=lambda i: (-values[i], i))
 
 
-def importance(table, bench, model, tokens):
+def importance(table, bench, model, tokens, rounds, _):
     """C6."""
     ours, theirs, floors = [], [], []
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         _, result = bench.do("prune.importance", f"model={model}", f"calibration={tokens}", f"samples={ROWS}", f"sequence={LENGTH}")
         ours.append(seconds_of(result))
         scores = pathlib.Path(result["outputs"]["scores"]["path"])
@@ -67,41 +71,114 @@ def importance(table, bench, model, tokens):
     table.add("importance against its matrix products alone", f"{median(shares):.0%}", "85%", median(shares) >= 0.85)
 
 
-def candidates(table, bench, model, tokens):
-    """C9."""
-    ours, theirs = [], []
-    for _ in range(ROUNDS):
-        store = bench.folder / f"store-candidates-{len(ours)}"
-        words = [f"model={model}", f"calibration={tokens}", f"samples={ROWS}", f"sequence={LENGTH}"]
-        _, measured = bench.do("prune.importance", *words, store=store)
-        scores = measured["outputs"]["scores"]["path"]
-        _, result = bench.do("prune.minitron", *words, *SEARCH, store=store)
+def measured(bench, model, tokens, store):
+    words = [f"model={model}", f"calibration={tokens}", f"samples={ROWS}", f"sequence={LENGTH}"]
+    _, result = bench.do("prune.importance", *words, store=store)
+    return words, result["outputs"]["scores"]["path"]
+
+
+def candidates(table, bench, model, tokens, rounds, what, budget, settings, data, same):
+    """C9. `data` is what the peer is asked, `same` holds both answers to each other."""
+    ours, theirs, peak = [], [], 0
+    for _ in range(rounds):
+        store = bench.folder / f"store-{what}-{len(ours)}"
+        words, scores = measured(bench, model, tokens, store)
+        one, result = bench.do("prune.minitron", *words, *SEARCH, *settings, store=store)
         ours.append(seconds_of(result))
-        report = report_of(result)
-        shapes = [{key: one[key] for key in ("num_layers", "ffn_hidden_size", "num_attention_heads", "layers")} for one in report["candidates"]]
-        if other := bench.peer("candidates", model, tokens, scores, json.dumps(shapes), ROWS, 8, LENGTH):
-            mine = [one["tasks"]["loss"]["value"] for one in report["candidates"]]
-            if not all(math.isclose(a, b, abs_tol=2e-3) for a, b in zip(mine, other[1]["losses"])):
-                table.add("losses of candidates are the copies'", f"{mine} and {other[1]['losses']}", "yes", False)
+        peak = max(peak, one.peak)
+        found = report_of(result)["candidates"]
+        shapes = [{key: each[key] for key in ("num_layers", "ffn_hidden_size", "num_attention_heads", "layers")} for each in found]
+        if other := bench.peer("candidates", model, scores, json.dumps(shapes), json.dumps(data)):
+            if wrong := same(found, other[1]["found"]):
+                table.add(f"{what} of candidates are the copies'", wrong, "yes", False)
                 return
             theirs.append(other[1]["seconds"])
-    count = len(report["candidates"])
+    table.add(f"{len(found)} candidates by {what}: memory", measure.mebibytes(peak), "", True)
     if not theirs:
-        table.add(f"{count} candidates (C9)", f"{median(ours):.1f} s with writing", "", True)
+        table.add(f"{len(found)} candidates by {what} (C9)", f"{median(ours):.1f} s with writing", "", True)
         return
-    against(table, f"{count} candidates (C9): our whole stage with writing, their passes alone (re-created)", ours, theirs, 3)
+    against(table, f"{len(found)} candidates by {what} (C9): our whole stage with writing, their passes alone (re-created)", ours, theirs, budget)
+
+
+def by_rows(table, bench, model, tokens, rounds, _):
+    def same(found, losses):
+        mine = [one["tasks"]["loss"]["value"] for one in found]
+        return "" if all(math.isclose(a, b, abs_tol=2e-3) for a, b in zip(mine, losses)) else f"{mine} and {losses}"
+
+    data = {"index": str(tokens), "first": ROWS, "rows": 8, "length": LENGTH}
+    candidates(table, bench, model, tokens, rounds, "rows", 3, ["score.task=loss", "score.rows=8"], data, same)
+
+
+def by_questions(table, bench, model, tokens, rounds, mmlu, shots=0):
+    count, folder = QUESTIONS[shots], bench.folder / f"mmlu-{shots}"
+    for split, most in (("test", count), ("dev", 5)):
+        (folder / split).mkdir(parents=True)
+        name = f"{split}/{SUBJECT}_{split}.csv"
+        with open(mmlu / name, newline="", encoding="utf-8") as file:
+            rows = list(csv.reader(file))[: most + 1]
+        with open(folder / name, "w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows(rows)
+
+    def same(found, answers):
+        wrong = 0
+        for one, theirs in zip(found, answers):
+            mine = one["tasks"]["mmlu"]["answers"]
+            wrong += sum(a != b and gap > 1e-2 for a, b, gap in zip(mine, theirs["letters"], theirs["gaps"]))
+        return f"{wrong} differ" if wrong else ""
+
+    settings = [f"questions={folder}", "score.task=mmlu", f"score.few_shot={shots}", "score.fraction=1", "score.subset=first", "score.rows=1"]
+    data = {"mmlu": str(folder), "subject": SUBJECT, "shots": shots}
+    candidates(table, bench, model, tokens, rounds, f"{shots}-shot questions", 8 if shots else 3, settings, data, same)
+
+
+def by_examples(*given):
+    """Which the questions of a subject share."""
+    by_questions(*given, shots=5)
+
+
+def cut(table, bench, model, tokens, rounds, _):
+    """C10: a shape by hand, of scores that are there."""
+    ours, disk, peak = [], [], 0
+    for _ in range(rounds):
+        store = bench.folder / f"store-cut-{len(ours)}"
+        words, _ = measured(bench, model, tokens, store)
+        one, result = bench.do("prune.minitron", *words, "shape={ffn_hidden_size:1024}", store=store)
+        ours.append(seconds_of(result))
+        peak = max(peak, one.peak)
+        written = pathlib.Path(result["outputs"]["model"]["path"]) / "model.safetensors"
+        copy = measure.run(["dd", f"if={written}", f"of={bench.folder / 'copy'}", "bs=8M", "conv=fsync"])
+        disk.append(copy.seconds)
+    shares = [theirs / mine for mine, theirs in zip(ours, disk)]
+    table.add("a cut, written, read back and compared, against dd", f"{median(shares):.2f}; {median(ours):.2f} s, {median(disk):.2f} s", "", True)
+    table.add("a cut: memory", measure.mebibytes(peak), "", True)
+
+
+JOBS = {"importance": importance, "questions": by_questions, "5-shot": by_examples, "rows": by_rows, "cut": cut}
 
 
 def main():
-    program, text, model = (pathlib.Path(word).resolve() for word in sys.argv[1:4])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name in ("program", "text", "model"):
+        parser.add_argument(name, type=lambda word: pathlib.Path(word).resolve())
+    parser.add_argument("--mmlu", type=pathlib.Path)
+    parser.add_argument("--jobs", nargs="*", choices=JOBS, default=list(JOBS))
+    parser.add_argument("--rounds", type=int, default=3)
+    given = parser.parse_args()
     table = measure.Table()
     with tempfile.TemporaryDirectory(prefix="stillroom-bench-") as name:
-        bench = PruneBench(program, pathlib.Path(name))
-        _, words = bench.do("data.tokenizer", f"source={model}", store=bench.folder / "store-words")
-        _, result = bench.do("data.tokenize", f"tokenizer={words['outputs']['tokenizer']['path']}", f"files={text}", store=bench.folder / "store-text")
+        bench = PruneBench(given.program, pathlib.Path(name))
+        _, words = bench.do("data.tokenizer", f"source={given.model}", store=bench.folder / "store-words")
+        _, result = bench.do(
+            "data.tokenize", f"tokenizer={words['outputs']['tokenizer']['path']}", f"files={given.text}", store=bench.folder / "store-text"
+        )
         tokens = next(pathlib.Path(result["outputs"]["data"]["path"]).glob("*.idx"))
-        importance(table, bench, model, tokens)
-        candidates(table, bench, model, tokens)
+        _, wide = bench.do("checkpoint.load", f"source={given.model}", "dtype=fp32", store=bench.folder / "store-wide")
+        model = pathlib.Path(wide["outputs"]["model"]["path"])
+        for job in given.jobs:
+            if job in ("questions", "5-shot") and not given.mmlu:
+                print("no questions: --mmlu names them")
+                continue
+            JOBS[job](table, bench, model, tokens, given.rounds, given.mmlu)
         measure.run(["chmod", "-R", "u+w", name])
     print(table.text())
     return 1 if table.missed else 0

@@ -1,9 +1,10 @@
 """What Model-Optimizer does to score a model's parts and candidates, re-created in PyTorch over transformers, for prune.py:
-prune_peer.py importance MODEL IDX ROWS LENGTH, prune_peer.py candidates MODEL IDX SCORES SHAPES FIRST ROWS LENGTH
+prune_peer.py importance MODEL IDX ROWS LENGTH, prune_peer.py candidates MODEL SCORES SHAPES DATA
 
 Prints one JSON object: what came out, for the comparison, and the seconds of the passes alone.
 """
 
+import csv
 import json
 import pathlib
 import sys
@@ -12,7 +13,7 @@ import time
 import numpy as np
 import torch
 from safetensors.torch import load_file
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 
 def rows_of(index, first, rows, length):
@@ -72,33 +73,62 @@ def importance(folder, index, rows, length, batch=1):
     return {"hidden": hidden.tolist(), "layers": [angles[i] for i in layers], "seconds": seconds, "floor": products}
 
 
-def candidates(folder, index, scores, shapes, first, rows, length):
-    ids = rows_of(index, int(first), int(rows), int(length))
-    known = load_file(pathlib.Path(scores) / "scores.safetensors")
-    losses, seconds = [], 0.0
+def prompts_of(folder, data):
+    """As lm-eval words them, with examples before each; and the four letters."""
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+
+    def questions(split):
+        with open(pathlib.Path(data["mmlu"]) / split / f"{data['subject']}_{split}.csv", newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file))
+
+    def item(one):
+        return one["question"].strip() + "".join(f"\n{letter}. {one[f'choice{i}']}" for i, letter in enumerate("ABCD")) + "\nAnswer:"
+
+    begin = f"The following are multiple choice questions (with answers) about {data['subject'].replace('_', ' ')}.\n\n"
+    begin += "".join(f"{item(one)} {'ABCD'[int(one['answer'])]}\n\n" for one in questions("dev")[: data["shots"]])
+    letters = [tokenizer.encode(f" {letter}", add_special_tokens=False)[-1] for letter in "ABCD"]
+    return [torch.tensor(tokenizer.encode(begin + item(one))) for one in questions("test")], letters
+
+
+def candidate(model, shape, known):
+    config = model.config
+    groups, dim = config.num_key_value_heads, config.head_dim
+    each, group = shape["num_attention_heads"] // groups, config.num_attention_heads // groups
+    model.model.layers = torch.nn.ModuleList(model.model.layers[i] for i in shape["layers"])
+    for place, (old, layer) in enumerate(zip(shape["layers"], model.model.layers)):
+        layer.self_attn.layer_idx = place
+        ffn = known[f"ffn.{old}"].argsort(descending=True, stable=True)[: shape["ffn_hidden_size"]].sort().values
+        heads = known[f"heads.{old}"].view(groups, group).argsort(dim=1, descending=True, stable=True)[:, :each].sort(1).values
+        rows = ((heads + torch.arange(groups)[:, None] * group).flatten()[:, None] * dim + torch.arange(dim)).flatten()
+        layer.self_attn.num_key_value_groups = each
+        for linear, axis, kept in ((layer.mlp.gate_proj, 0, ffn), (layer.mlp.up_proj, 0, ffn), (layer.mlp.down_proj, 1, ffn),
+                                   (layer.self_attn.q_proj, 0, rows), (layer.self_attn.o_proj, 1, rows)):  # fmt: skip
+            slices(linear, axis, kept)
+    return model
+
+
+def candidates(folder, scores, shapes, data):
+    known, data = load_file(pathlib.Path(scores) / "scores.safetensors"), json.loads(data)
+    if "mmlu" in data:
+        texts, letters = prompts_of(folder, data)
+    else:
+        texts, letters = rows_of(data["index"], data["first"], data["rows"], data["length"]), None
+    found, seconds = [], 0.0
     for shape in json.loads(shapes):
-        model = model_of(folder)
-        config = model.config
-        groups, dim = config.num_key_value_heads, config.head_dim
-        each, group = shape["num_attention_heads"] // groups, config.num_attention_heads // groups
-        model.model.layers = torch.nn.ModuleList(model.model.layers[i] for i in shape["layers"])
-        for place, (old, layer) in enumerate(zip(shape["layers"], model.model.layers)):
-            layer.self_attn.layer_idx = place
-            ffn = known[f"ffn.{old}"].argsort(descending=True, stable=True)[: shape["ffn_hidden_size"]].sort().values
-            heads = known[f"heads.{old}"].view(groups, group).argsort(1, descending=True, stable=True)[:, :each].sort(1).values
-            rows_ = ((heads + torch.arange(groups)[:, None] * group).flatten()[:, None] * dim + torch.arange(dim)).flatten()
-            layer.self_attn.num_key_value_groups = each
-            for linear, axis, kept in ((layer.mlp.gate_proj, 0, ffn), (layer.mlp.up_proj, 0, ffn), (layer.mlp.down_proj, 1, ffn),
-                                       (layer.self_attn.q_proj, 0, rows_), (layer.self_attn.o_proj, 1, rows_)):  # fmt: skip
-                slices(linear, axis, kept)
+        model = candidate(model_of(folder), shape, known)
         with torch.inference_mode():
-            began, total = time.perf_counter(), 0.0
-            for row in ids:
-                logits = model(row[None]).logits[0].float()
-                total += torch.nn.functional.cross_entropy(logits[:-1], row[1:]).item()
+            began, losses, answers = time.perf_counter(), [], []
+            for text in texts:
+                logits = model(text[None]).logits[0].float()
+                if letters is None:
+                    losses.append(torch.nn.functional.cross_entropy(logits[:-1], text[1:]).item())
+                else:
+                    answers.append(logits[-1, letters].tolist())
             seconds += time.perf_counter() - began
-        losses.append(total / len(ids))
-    return {"losses": losses, "seconds": seconds}
+        best = [sorted(one, reverse=True) for one in answers]
+        found.append(sum(losses) / len(losses) if losses else {
+            "letters": "".join("ABCD"[one.index(max(one))] for one in answers), "gaps": [one[0] - one[1] for one in best]})  # fmt: skip
+    return {"found": found, "seconds": seconds}
 
 
 def slices(linear, axis, kept):

@@ -3,8 +3,9 @@
 
 Importance must know which channels matter: SmolLM2-135M with a third of its MLP channels cut by importance foresees wikitext-2 much better
 than with as many chosen by chance. Then a search under a target, whose folder is a model. Needs numpy for
-the choice by chance, and the text of real_model.py; ends with 77 where the wheel, the text or numpy cannot be had. STILLROOM_TEST_ORACLE names a
-Python with torch and transformers, which then loads the folder and must compute the same logits.
+the choice by chance, and the text of real_model.py; ends with 77 where the wheel, the text or numpy cannot be had. A Python with torch and
+transformers loads the folder, must compute the same logits and goes on with a text: this one, or the one that STILLROOM_TEST_ORACLE names;
+where neither has them that is said.
 """
 
 import json
@@ -72,6 +73,14 @@ def cut_by_chance(model, to):
     return to
 
 
+def python_with_transformers():
+    python = os.environ.get("STILLROOM_TEST_ORACLE", sys.executable)
+    if subprocess.run([python, "-c", "import torch, transformers"], capture_output=True, check=False).returncode == 0:
+        return python
+    print(f"the pruned folder was not loaded by transformers: {python} has none")
+    return None
+
+
 def main():
     text = wikitext()
     if not text:
@@ -97,7 +106,7 @@ def main():
         assert report["after"]["params"] <= 100_000_000, report["after"]
         assert report["check"]["cosine"] > 0.999, report["check"]
         ids = [504, 3575, 282, 4649, 314]
-        if oracle := os.environ.get("STILLROOM_TEST_ORACLE"):
+        if oracle := python_with_transformers():
             said = subprocess.run([oracle, "-c", ORACLE, student, json.dumps(ids)], capture_output=True, text=True, check=True)
             theirs = json.loads(said.stdout)
             logits = bench.do("evaluate.logits", f"model={student}", f"ids=[{ids}]", "dtype=fp32")["outputs"]["report"]["path"]

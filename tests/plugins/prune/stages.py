@@ -530,8 +530,15 @@ def candidates_are_never_judged_by_rows_that_were_measured(bench):
     for more in ([], ["samples=20", "allow_short=true"]):
         report = json.loads((bench.out(bench.do(*words, *more), "report") / "report.json").read_text())
         assert report["heldout_rows"] == 2, (more, report)
-    answer = bench.do(*words, "samples=20", code=3)
-    assert any("none is left to judge candidates by" in one["message"] for one in answer["problems"]), answer["problems"]
+    recipe = bench.folder / "kept.yaml"
+    recipe.write_text(f"""recipe: kept
+stages:
+  base: {{use: checkpoint.load, source: {bench.model("qwen3")}}}
+  student: {{use: prune.minitron, model: base, calibration: {data}, target: {{params: 60000}}, samples: 20, sequence: 16,
+    divisors: {{hidden_size: 16, ffn_hidden_size: 16}}, max_width_pruning: 0.7}}
+""")
+    for answer in (bench.do(*words, "samples=20", code=3), bench.command("plan", recipe, code=3)):
+        assert any("none is left to judge candidates by" in one["message"] for one in answer["problems"]), answer["problems"]
     bench.do(*words, "samples=20", f"heldout={bench.rows('qwen3-other', case['ids'])}")
 
 
