@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace stillroom::lm {
 namespace {
@@ -264,42 +265,7 @@ STILLROOM_TIERS(uncap_lanes,
                 uncap_body,
                 (capped, d, count, share))
 
-/// The sum `b`, of powers over `b_most`, joins `a`.
-void join(double a_most, double& a, double b_most, double b, double temperature) {
-    if (b_most > a_most)
-        a = a * std::exp(temperature * (a_most - b_most)) + b;
-    else
-        a += b_most < a_most ? b * std::exp(temperature * (b_most - a_most)) : b;
-}
-
 }  // namespace
-
-void RowSums::merge(const RowSums& other, Divergence divergence, double temperature) {
-    join(t_most, t_sum, other.t_most, other.t_sum, 1);
-    join(s_most, s_sum, other.s_most, other.s_sum, 1);
-    join(s_most, ce_sum, other.s_most, other.ce_sum, temperature);
-    label += other.label;
-    if (divergence == Divergence::forward)
-        join(t_most, cross, other.t_most, other.cross, 1);
-    else
-        join(s_most, cross, other.s_most, other.cross, 1);
-    if (other.t_most > t_most) {
-        t_most = other.t_most;
-        t_first = other.t_first;
-    }
-    if (other.s_most > s_most) {
-        s_most = other.s_most;
-        s_first = other.s_first;
-    }
-}
-
-double RowSums::t_log() const {
-    return t_most + std::log(t_sum);
-}
-
-double RowSums::s_log() const {
-    return s_most + std::log(s_sum);
-}
 
 LaneSums::LaneSums(std::size_t lanes, Divergence divergence, double temperature)
     : lanes_(lanes),

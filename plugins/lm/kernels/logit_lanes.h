@@ -1,11 +1,11 @@
 #pragma once
 
 #include "engine/base/api.h"
+#include "plugins/lm/kernels/row_sums.h"
 #include "plugins/lm/kernels/vectors.h"
 
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <span>
 #include <vector>
 
@@ -18,25 +18,6 @@ namespace stillroom::lm {
 // of it; what they found is merged.
 
 inline constexpr std::size_t kLaneStep = 16;  ///< lanes come in multiples of it
-
-/// What is compared; `student` looks at s alone.
-enum class Divergence : std::uint8_t { forward, reverse, jsd, student };
-
-/// What a part of the vocabulary says of a row.
-struct STILLROOM_API RowSums {
-    static constexpr double kNothing = -std::numeric_limits<double>::infinity();
-    double t_most = kNothing, t_sum = 0;  ///< the largest t, and the sum of e^(t - t_most)
-    double s_most = kNothing, s_sum = 0;
-    double cross = 0;  ///< forward: of e^(t - t_most)·(t - s); reverse: of e^(s - s_most)·(s - t)
-    double ce_sum = 0;  ///< of e^(τ·(s - s_most)): what cross entropy is over
-    double label = 0;   ///< s of the label, where it is among these words
-    std::int64_t t_first = -1, s_first = -1;  ///< the word of the largest; the lowest of several
-
-    /// Words of `other` come after this one's.
-    void merge(const RowSums& other, Divergence divergence, double temperature);
-    double t_log() const;  ///< ln of the sum of e^t
-    double s_log() const;
-};
 
 /// The rows of a block, or of many blocks one after the other.
 class STILLROOM_API LaneSums {

@@ -2,6 +2,7 @@
 
 #include "engine/base/error.h"
 #include "plugins/lm/modules/linear.h"
+#include "plugins/lm/modules/on_device.h"
 #include "plugins/lm/modules/own_backward.h"
 
 #include <ATen/TensorOperators.h>
@@ -133,7 +134,7 @@ at::Tensor embed(const Decoder& decoder, const Batch& batch) {
             .exit_code(kExitBadInput);
     const at::Tensor& weight = decoder.embed_tokens;
     at::Tensor x_TD =
-        met(decoder.crossing.leave, embedded(decoder, batch.ids_T.to(weight.device())));
+        met(decoder.crossing.leave, embedded(decoder, sent_to(weight.device(), batch.ids_T)));
     if (!decoder.config.scaled_embedding)
         return scaled(x_TD, decoder.config.embedding_scale);
     double scale = std::sqrt(static_cast<double>(decoder.config.hidden));

@@ -3,6 +3,7 @@
 #include "engine/base/error.h"
 #include "plugins/lm/weights/processor.h"
 
+#include <ATen/Context.h>
 #include <ATen/detail/CUDAHooksInterface.h>
 #include <dlfcn.h>
 #include <fmt/format.h>
@@ -29,9 +30,10 @@ std::optional<std::string> no_cuda() {
     return std::nullopt;
 }
 
-at::Device cuda_device(std::string_view text) {
+at::Device cuda_device(std::string_view text, int local) {
     int index = 0;
-    if (text.size() > 5) {
+    bool named = text.size() > 5;
+    if (named) {
         const char* end = text.data() + text.size();
         auto [stop, error] = std::from_chars(text.data() + 5, end, index);
         if (error != std::errc() || stop != end || index < 0)
@@ -44,21 +46,33 @@ at::Device cuda_device(std::string_view text) {
             .hint("device=cpu computes without one")
             .exit_code(kExitResource);
     int count = at::detail::getCUDAHooks().deviceCount();
+    if (!named)
+        index = local % count;
     if (index >= count)
         throw Error({}, fmt::format("device '{}': there are {}, counted from 0", text, count))
             .exit_code(kExitResource);
+    // What a product rounds to is what its type says, on every card.
+    at::globalContext().setAllowTF32CuBLAS(false);
+    at::globalContext().setAllowBF16ReductionCuBLAS(false);
     return {at::kCUDA, static_cast<at::DeviceIndex>(index)};
 }
 
 }  // namespace
 
-at::Device compute_device(std::string_view text) {
+std::string decided_device(std::string_view text) {
+    if (text == "auto")
+        return no_cuda() ? "cpu" : "cuda";
+    compute_device(text);
+    return std::string(text);
+}
+
+at::Device compute_device(std::string_view text, int local) {
     if (text == "cpu")
         return at::kCPU;
     if (text == "auto")
-        return no_cuda() ? at::Device(at::kCPU) : at::Device(at::kCUDA, 0);
+        return compute_device(decided_device(text), local);
     if (text == "cuda" || text.starts_with("cuda:"))
-        return cuda_device(text);
+        return cuda_device(text, local);
     throw Error({}, fmt::format("'{}' is no device", text))
         .hint("one of: auto, cpu, cuda, cuda:N")
         .exit_code(kExitUsage);

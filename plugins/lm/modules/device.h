@@ -10,10 +10,14 @@
 
 namespace stillroom::lm {
 
-/// `auto`, `cpu`, `cuda` or `cuda:N`. `auto` is the first CUDA device where there is one that
-/// works. CUDA's libraries are opened here, and only for a device that asks for them. Throws Error:
-/// exit 2 for another text, exit 4 where there is no such device.
-STILLROOM_API at::Device compute_device(std::string_view text);
+/// `auto`, `cpu`, `cuda` or `cuda:N`. `auto` is `cuda` where there is a CUDA device that works, and
+/// of those this is the one for the rank that is the `local`th of its host, counted from 0. CUDA's
+/// libraries are opened here, and only for a device that asks for them. Throws Error: exit 2 for
+/// another text, exit 4 where there is no such device.
+STILLROOM_API at::Device compute_device(std::string_view text, int local = 0);
+
+/// The text with `auto` decided: the same on every rank.
+STILLROOM_API std::string decided_device(std::string_view text);
 
 /// `auto`, or a type as config.json spells it. `auto` is bf16, but fp32 on a CPU whose matrix units
 /// are not made for bf16. Throws Error (exit 2) for another text.

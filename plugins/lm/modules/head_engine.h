@@ -1,5 +1,6 @@
 #pragma once
 
+#include "plugins/lm/kernels/device_kernels.h"
 #include "plugins/lm/modules/head_rows.h"
 
 #include <memory>
@@ -32,6 +33,14 @@ std::unique_ptr<HeadEngine> cpu_head_engine(const HeadBatch& batch,
                                             const HeadTerms& terms,
                                             std::int64_t words,
                                             std::int64_t most_rows);
+
+/// `kernels` between LibTorch's products, for hidden states and weights that are all fp32 or all
+/// bf16, where the kernels' memory is.
+STILLROOM_API std::unique_ptr<HeadEngine> device_head_engine(const HeadBatch& batch,
+                                                             const HeadTerms& terms,
+                                                             std::int64_t words,
+                                                             std::int64_t most_rows,
+                                                             const DeviceKernels& kernels);
 
 /// LibTorch's operators, on any device.
 STILLROOM_API std::unique_ptr<HeadEngine> operator_head_engine(const HeadBatch& batch,

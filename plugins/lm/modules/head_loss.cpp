@@ -60,6 +60,29 @@ std::vector<std::int64_t> rows_that_count(const HeadBatch& batch, std::int64_t w
     return rows;
 }
 
+/// Both sides are of a type that the kernels know, on one device that has them.
+bool suits_kernels(const HeadBatch& batch, const HeadTerms& terms) {
+    const at::Tensor& like = batch.student.weight_VD;
+    auto same = [&](const at::Tensor& x) {
+        return x.device() == like.device() && x.scalar_type() == like.scalar_type();
+    };
+    return like.is_cuda() && device_kernels() != nullptr &&
+           (like.scalar_type() == at::kFloat || like.scalar_type() == at::kBFloat16) &&
+           same(batch.student.hidden_TD) &&
+           (!terms.kl || (same(batch.teacher->hidden_TD) && same(batch.teacher->weight_VD)));
+}
+
+std::unique_ptr<HeadEngine> engine_for(const HeadBatch& batch,
+                                       const HeadTerms& terms,
+                                       std::int64_t words,
+                                       std::int64_t rows) {
+    if (batch.student.hidden_TD.is_cpu())
+        return cpu_head_engine(batch, terms, words, rows);
+    if (suits_kernels(batch, terms))
+        return device_head_engine(batch, terms, words, rows, *device_kernels());
+    return operator_head_engine(batch, terms, words);
+}
+
 HeadSums run(const HeadBatch& batch, HeadTerms terms, const HeadSlopes* slopes) {
     at::NoGradGuard no_gradients;  // they are made here
     check_terms(terms);
@@ -72,10 +95,8 @@ HeadSums run(const HeadBatch& batch, HeadTerms terms, const HeadSlopes* slopes) 
         return {};
     if (terms.kl && terms.kl->top_k >= all_words && terms.kl->top_p == 1)
         terms.kl->top_k = 0;  // it leaves out none
-    std::unique_ptr<HeadEngine> engine =
-        batch.student.hidden_TD.is_cpu() ? cpu_head_engine(batch, terms, words, std::ssize(rows))
-                                         : operator_head_engine(batch, terms, words);
-    return run_chunks(*engine, batch, terms, rows, slopes);
+    return run_chunks(
+        *engine_for(batch, terms, words, std::ssize(rows)), batch, terms, rows, slopes);
 }
 
 }  // namespace

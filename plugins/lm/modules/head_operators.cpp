@@ -1,4 +1,5 @@
 #include "plugins/lm/modules/head_engine.h"
+#include "plugins/lm/modules/linear.h"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
@@ -17,7 +18,6 @@ namespace stillroom::lm {
 namespace {
 
 constexpr std::int64_t kRows = 2048;  // reading the weights again costs a tenth of a product
-constexpr std::int64_t kWordsOfMain = 1 << 14;  // of a product on its way into the main gradient
 
 class OperatorEngine final : public HeadEngine {
 public:
@@ -208,16 +208,9 @@ private:
             0, rows_N_, at::mm(slopes_NV, weight_VD).to(into.hidden_TD.scalar_type()));
         if (!into.weight_VD.defined())
             return;
-        at::Tensor x_ND = side.hidden_TD.index_select(0, rows_N_);
-        for (std::int64_t first = 0; first < words_; first += kWordsOfMain) {
-            std::int64_t count = std::min(kWordsOfMain, words_ - first);
-            at::Tensor part_VN = slopes_NV.narrow(1, first, count).t();
-            // Only CUDA multiplies bf16 into fp32.
-            at::Tensor product_VD = part_VN.is_cuda() && part_VN.scalar_type() != at::kFloat
-                                        ? at::mm(part_VN, x_ND, at::kFloat)
-                                        : at::mm(part_VN.to(at::kFloat), x_ND.to(at::kFloat));
-            into.weight_VD.narrow(0, first, count).add_(product_VD);
-        }
+        add_product(into.weight_VD.narrow(0, 0, words_),
+                    slopes_NV.t(),
+                    side.hidden_TD.index_select(0, rows_N_));
     }
 
     const HeadBatch& batch_;

@@ -3,7 +3,9 @@
 #include "plugins/lm/modules/narrow_linear.h"
 #include "plugins/lm/modules/own_backward.h"
 
+#include <ATen/ops/addmm.h>
 #include <ATen/ops/linear.h>
+#include <ATen/ops/mm.h>
 
 namespace stillroom::lm {
 
@@ -17,6 +19,16 @@ at::Tensor linear(const at::Tensor& x, const Linear& weights) {
     if (weights.bias.defined())
         return at::linear(x, weights.weight, weights.bias);
     return at::linear(x, weights.weight);
+}
+
+void add_product(const at::Tensor& main, const at::Tensor& a, const at::Tensor& b) {
+    at::Tensor out = main;
+    if (a.scalar_type() == main.scalar_type())
+        out.addmm_(a, b);
+    else if (a.is_cuda())
+        at::addmm_out(out, out, a, b, main.scalar_type());
+    else
+        out.add_(a.mm(b));
 }
 
 }  // namespace stillroom::lm

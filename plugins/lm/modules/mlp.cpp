@@ -2,6 +2,7 @@
 
 #include "plugins/lm/kernels/gated.h"
 #include "plugins/lm/modules/fused.h"
+#include "plugins/lm/modules/on_device.h"
 #include "plugins/lm/modules/own_backward.h"
 
 #include <ATen/Parallel.h>
@@ -43,7 +44,7 @@ std::optional<Gate> fused_gate(const at::Tensor& gate_TF,
                                const at::Tensor& up_TF,
                                Activation activation) {
     bool known = activation == Activation::silu || activation == Activation::gelu_tanh;
-    if (!known || !are_fusable({&gate_TF, &up_TF}))
+    if (!known || (!are_fusable({&gate_TF, &up_TF}) && kernels_for({&gate_TF, &up_TF}) == nullptr))
         return std::nullopt;
     return activation == Activation::silu ? Gate::silu : Gate::gelu_tanh;
 }
@@ -62,6 +63,19 @@ at::Tensor gated_middle(const at::Tensor& gate_TF, const at::Tensor& up_TF, Acti
 }  // namespace
 
 void gate_into(const at::Tensor& out, const at::Tensor& gate, const at::Tensor& up, Gate kind) {
+    if (!up.is_cpu()) {
+        const DeviceKernels& kernels = needed_kernels({&out, &gate, &up}, "gated");
+        queue_kernel(up, kernels, "gated", [&](CUstream_st* stream) {
+            return kernels.gated({.a = gate.const_data_ptr(),
+                                  .b = up.const_data_ptr(),
+                                  .out = out.mutable_data_ptr(),
+                                  .count = up.numel(),
+                                  .halves = up.scalar_type() == at::kBFloat16,
+                                  .silu = kind == Gate::silu},
+                                 stream);
+        });
+        return;
+    }
     if (up.scalar_type() == at::kBFloat16)
         gate_elements<Bf16>(out, gate, up, kind);
     else

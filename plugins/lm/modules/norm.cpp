@@ -6,11 +6,13 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/_fused_rms_norm.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/layer_norm.h>
 #include <ATen/ops/rsqrt.h>
 
 #include <algorithm>
+#include <tuple>
 
 namespace stillroom::lm {
 namespace {
@@ -54,10 +56,20 @@ at::Tensor fused_norm(
 
 }  // namespace
 
+bool normed_on_device(const at::Tensor& x, const at::Tensor& weight, Norm kind) {
+    return x.is_cuda() && x.scalar_type() == weight.scalar_type() &&
+           (kind == Norm::rms || (kind == Norm::rms_plus_one && x.scalar_type() == at::kFloat));
+}
+
 at::Tensor norm(const at::Tensor& x, const NormWeights& weights, Norm kind, double eps) {
     bool rms = kind != Norm::layer_plus_one;
-    if (rms && are_fusable({&x, &weights.weight}) && wants_gradient({&x, &weights.weight}))
-        return norm_with_backward(x, weights.weight, eps, kind == Norm::rms_plus_one);
+    bool on_device = normed_on_device(x, weights.weight, kind), plus_one = kind != Norm::rms;
+    if (rms && (on_device || are_fusable({&x, &weights.weight})) &&
+        wants_gradient({&x, &weights.weight}))
+        return norm_with_backward(x, weights.weight, eps, plus_one);
+    if (on_device)
+        return std::get<0>(at::_fused_rms_norm(
+            x, weights.weight.sizes(), plus_one ? weights.weight + 1 : weights.weight, eps));
     if (rms)
         if (std::optional<FusedTier> fused = fused_tier({&x, &weights.weight}))
             return fused_norm(*fused, x, weights.weight, kind, eps);

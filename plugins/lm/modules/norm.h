@@ -18,4 +18,8 @@ STILLROOM_API at::Tensor norm(const at::Tensor& x,
                               Norm kind,
                               double eps);
 
+/// LibTorch's kernel on a device makes it in one pass, forward and back. It rounds once, after the
+/// scale; Gemma's weights, 1 less than what scales, would be rounded before in bf16.
+bool normed_on_device(const at::Tensor& x, const at::Tensor& weight, Norm kind);
+
 }  // namespace stillroom::lm

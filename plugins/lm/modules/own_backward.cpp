@@ -5,9 +5,12 @@
 #include "plugins/lm/modules/linear.h"
 #include "plugins/lm/modules/mlp.h"
 #include "plugins/lm/modules/norm.h"
+#include "plugins/lm/modules/on_device.h"
 
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/_fused_rms_norm.h>
+#include <ATen/ops/_fused_rms_norm_backward.h>
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/linear.h>
@@ -43,14 +46,14 @@ at::Tensor into_main(AutogradContext* context, const at::Tensor& gradient) {
     return {};
 }
 
-/// The gradient of a weight, dyᵀ·x: into its own without a tensor between where types allow.
+/// The gradient of a weight, dyᵀ·x: into its own if it has one.
 at::Tensor weight_gradient(AutogradContext* context,
                            const at::Tensor& dy_TE,
                            const at::Tensor& x_TD) {
     at::Tensor main_ED = context->saved_data[kMain].toTensor();
-    if (!main_ED.defined() || main_ED.scalar_type() != dy_TE.scalar_type())
-        return into_main(context, dy_TE.t().mm(x_TD));
-    main_ED.addmm_(dy_TE.t(), x_TD);
+    if (!main_ED.defined())
+        return dy_TE.t().mm(x_TD);
+    add_product(main_ED, dy_TE.t(), x_TD);
     return {};
 }
 
@@ -85,10 +88,16 @@ struct NormBackward : torch::autograd::Function<NormBackward> {
                               const at::Tensor& weight,
                               double eps,
                               bool plus_one) {
-        context->save_for_backward({x, weight});
         keep_main(context, weight);
         context->saved_data["eps"] = eps;
         context->saved_data["plus one"] = plus_one;
+        if (!x.is_cpu()) {
+            auto [out, rstd] =
+                at::_fused_rms_norm(x, weight.sizes(), plus_one ? weight + 1 : weight, eps);
+            context->save_for_backward({x, weight, rstd});
+            return out;
+        }
+        context->save_for_backward({x, weight});
         return norm(
             x, {.weight = weight, .bias = {}}, plus_one ? Norm::rms_plus_one : Norm::rms, eps);
     }
@@ -100,6 +109,11 @@ struct NormBackward : torch::autograd::Function<NormBackward> {
         RmsNorm how{.columns = static_cast<std::size_t>(x.size(-1)),
                     .eps = static_cast<float>(context->saved_data["eps"].toDouble()),
                     .plus_one = context->saved_data["plus one"].toBool()};
+        if (!x.is_cpu()) {
+            auto [dx, dw] = at::_fused_rms_norm_backward(
+                dy, x, weight.sizes(), saved[2], how.plus_one ? weight + 1 : weight, {true, true});
+            return {dx, into_main(context, dw), {}, {}};
+        }
         at::Tensor dx = at::empty_like(x), dw = x.scalar_type() == at::kBFloat16
                                                     ? rows<Bf16>(how, x, weight, dy, dx)
                                                     : rows<float>(how, x, weight, dy, dx);
@@ -140,6 +154,21 @@ std::pair<at::Tensor, at::Tensor> gate_slopes(const at::Tensor& gate_TF,
                                               const at::Tensor& dy_TF,
                                               Gate gate) {
     at::Tensor to_gate_TF = at::empty_like(gate_TF), to_up_TF = at::empty_like(up_TF);
+    if (!up_TF.is_cpu()) {
+        const DeviceKernels& kernels = needed_kernels({&gate_TF, &up_TF, &dy_TF}, "gated_backward");
+        queue_kernel(up_TF, kernels, "gated_backward", [&](CUstream_st* stream) {
+            return kernels.gated_backward({.a = gate_TF.const_data_ptr(),
+                                           .b = up_TF.const_data_ptr(),
+                                           .dy = dy_TF.const_data_ptr(),
+                                           .da = to_gate_TF.mutable_data_ptr(),
+                                           .db = to_up_TF.mutable_data_ptr(),
+                                           .count = up_TF.numel(),
+                                           .halves = up_TF.scalar_type() == at::kBFloat16,
+                                           .silu = gate == Gate::silu},
+                                          stream);
+        });
+        return {to_gate_TF, to_up_TF};
+    }
     auto act = [&]<class Element>(Element) {
         at::parallel_for(0, up_TF.numel(), 16384, [&](std::int64_t begin, std::int64_t end) {
             gated_backward(best_tier(),
@@ -252,7 +281,11 @@ struct EmbedBackward : torch::autograd::Function<EmbedBackward> {
         bool own = main_VD.defined();
         if (!own)
             main_VD = at::zeros_like(weight_VD);
-        main_VD.index_add_(0, ids_T, dy_TD.to(main_VD.scalar_type()));
+        at::Tensor rows_TD = dy_TD.to(main_VD.scalar_type());
+        if (main_VD.is_cuda())  // sorted by id, so the same every time; index_add_ is a race there
+            main_VD.index_put_({ids_T}, rows_TD, /*accumulate=*/true);
+        else
+            main_VD.index_add_(0, ids_T, rows_TD);
         return {own ? at::Tensor() : main_VD, {}};
     }
 };

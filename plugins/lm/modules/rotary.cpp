@@ -4,6 +4,7 @@
 #include "plugins/lm/config/rope.h"
 #include "plugins/lm/kernels/rotate.h"
 #include "plugins/lm/modules/fused.h"
+#include "plugins/lm/modules/on_device.h"
 #include "plugins/lm/modules/own_backward.h"
 
 #include <ATen/Parallel.h>
@@ -25,8 +26,9 @@ Turns turns_at(const Rope& rope,
                std::int64_t length,
                const at::TensorOptions& options) {
     std::vector<float> inverse = inverse_frequencies(rope, length);
-    at::Tensor inverse_R = at::tensor(inverse, at::kFloat);
-    at::Tensor angle_TR = at::tensor(positions, at::kFloat).unsqueeze(1) * inverse_R;
+    at::Tensor inverse_R = sent_to(options.device(), at::tensor(inverse, at::kFloat));
+    at::Tensor positions_T = sent_to(options.device(), at::tensor(positions, at::kFloat));
+    at::Tensor angle_TR = positions_T.unsqueeze(1) * inverse_R;
     return {.cos_TR = (angle_TR.cos() * rope.attention_factor).to(options),
             .sin_TR = (angle_TR.sin() * rope.attention_factor).to(options)};
 }
@@ -114,6 +116,22 @@ at::Tensor rotate(const at::Tensor& x_THK, const Turns& turns) {
         return out;
     }
     std::int64_t half = turns.cos_TR.size(1), rest = x_THK.size(2) - 2 * half;
+    if (const DeviceKernels* kernels = kernels_for({&x_THK, &turns.cos_TR, &turns.sin_TR})) {
+        at::Tensor out = at::empty_like(x_THK);
+        queue_kernel(out, *kernels, "rotate", [&](CUstream_st* stream) {
+            return kernels->rotate({.x = x_THK.const_data_ptr(),
+                                    .cos = turns.cos_TR.const_data_ptr(),
+                                    .sin = turns.sin_TR.const_data_ptr(),
+                                    .out = out.mutable_data_ptr(),
+                                    .tokens = x_THK.size(0),
+                                    .heads = x_THK.size(1),
+                                    .dim = x_THK.size(2),
+                                    .half = half,
+                                    .halves = x_THK.scalar_type() == at::kBFloat16},
+                                   stream);
+        });
+        return out;
+    }
     at::Tensor cos = turns.cos_TR.unsqueeze(1), sin = turns.sin_TR.unsqueeze(1);
     at::Tensor first = x_THK.narrow(2, 0, half), second = x_THK.narrow(2, half, half);
     std::vector<at::Tensor> parts = {first * cos - second * sin, second * cos + first * sin};

@@ -2,6 +2,7 @@
 
 #include "engine/base/error.h"
 #include "plugins/lm/modules/fused.h"
+#include "plugins/lm/modules/on_device.h"
 
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
@@ -64,6 +65,7 @@ Parameters::Parameters(const ModelConfig& whole,
       part_(part_of(whole, request)),
       list_(listed(part_)) {
     make_buffers();
+    mark_lines();
     for (const Parameter& one : list_) {
         at::Tensor values = at::empty(one.held.shape, at::kFloat);
         read(one.held, values);
@@ -111,6 +113,21 @@ void Parameters::make_buffers() {
                                            : at::zeros({own}, floats);
     mean_O = at::zeros({own}, floats);
     square_O = at::zeros({own}, floats);
+}
+
+void Parameters::mark_lines() {
+    at::Tensor decay = at::zeros({own_size() / kLine}, at::kByte), counted = at::zeros_like(decay);
+    for (const Parameter& one : list_) {
+        Overlap mine = overlap(own_begin_, own_size(), one);
+        std::int64_t begin = (one.begin + mine.begin - own_begin_) / kLine;
+        std::int64_t lines = (mine.count + kLine - 1) / kLine;
+        if (lines == 0)
+            continue;
+        decay.narrow(0, begin, lines).fill_(one.decays);
+        counted.narrow(0, begin, lines).fill_(one.held.counted);
+    }
+    decays_L = decay.to(options_.device);
+    counted_L = counted.to(options_.device);
 }
 
 void Parameters::build() {
@@ -169,7 +186,23 @@ void Parameters::set(const Parameter& parameter, const at::Tensor& values) const
         keep(master_O, parameter, values);
 }
 
+double own_square_sum(const Parameters& parameters,
+                      const at::Tensor& flat_O,
+                      const DeviceKernels& kernels) {
+    at::Tensor sums = at::empty({kSquareParts}, flat_O.options().dtype(at::kDouble));
+    queue_kernel(flat_O, kernels, "square_sums", [&](CUstream_st* stream) {
+        return kernels.square_sums(flat_O.const_data_ptr<float>(),
+                                   parameters.counted_L.const_data_ptr<std::uint8_t>(),
+                                   flat_O.numel(),
+                                   sums.mutable_data_ptr<double>(),
+                                   stream);
+    });
+    return sums.sum().item<double>();
+}
+
 double own_square_sum(const Parameters& parameters, const at::Tensor& flat_O) {
+    if (const DeviceKernels* kernels = kernels_for({&flat_O}))
+        return own_square_sum(parameters, flat_O, *kernels);
     double sum = 0;  // in one order, whatever the threads
     for (const Parameter& one : parameters.list()) {
         Overlap mine = overlap(parameters.own_begin(), parameters.own_size(), one);
@@ -197,7 +230,35 @@ double own_square_sum(const Parameters& parameters, const at::Tensor& flat_O) {
     return sum;
 }
 
+void update(Parameters& parameters, const AdamwStep& step, const DeviceKernels& kernels) {
+    bool rounds = parameters.weights_N.scalar_type() == at::kBFloat16;
+    auto steps = static_cast<double>(step.step);
+    at::Tensor gradient_O = parameters.own(parameters.gradient_N),
+               weights_O = parameters.own(parameters.weights_N);
+    FlatUpdate all{
+        .master = parameters.master_O.mutable_data_ptr<float>(),
+        .mean = parameters.mean_O.mutable_data_ptr<float>(),
+        .square = parameters.square_O.mutable_data_ptr<float>(),
+        .gradient = gradient_O.const_data_ptr<float>(),
+        .rounded = rounds ? static_cast<std::uint16_t*>(weights_O.mutable_data_ptr()) : nullptr,
+        .decays = parameters.decays_L.const_data_ptr<std::uint8_t>(),
+        .count = parameters.own_size(),
+        .beta1 = static_cast<float>(step.beta1),
+        .beta2 = static_cast<float>(step.beta2),
+        .eps = static_cast<float>(step.eps),
+        .factor = static_cast<float>(step.factor),
+        .kept = static_cast<float>(1 - step.lr * step.decay),
+        .rate = static_cast<float>(step.lr / (1 - std::pow(step.beta1, steps))),
+        .unbiased = static_cast<float>(1 / std::sqrt(1 - std::pow(step.beta2, steps)))};
+    queue_kernel(parameters.master_O, kernels, "adamw", [&](CUstream_st* stream) {
+        return kernels.adamw(all, stream);
+    });
+}
+
 void update(Parameters& parameters, const AdamwStep& step) {
+    const DeviceKernels* kernels = kernels_for({&parameters.master_O});
+    if (kernels != nullptr && parameters.weights_N.scalar_type() != at::kHalf)
+        return update(parameters, step, *kernels);
     bool rounds = parameters.weights_N.scalar_type() != at::kFloat;
     for (const Parameter& one : parameters.list()) {
         Overlap mine = overlap(parameters.own_begin(), parameters.own_size(), one);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "plugins/lm/kernels/adamw.h"
+#include "plugins/lm/kernels/device_kernels.h"
 #include "plugins/lm/modules/decoder.h"
 #include "plugins/lm/parallel/part_source.h"
 
@@ -13,6 +14,7 @@ namespace stillroom::lm {
 
 // N numbers of all parameters, each parameter's begin on a cache line
 // O of them this rank's to update, one behind another
+// L lines of 16 of those: a cache line, all of one parameter
 
 /// One tensor that is trained, and where it lies in the flat buffers.
 struct Parameter {
@@ -76,9 +78,14 @@ public:
     at::Tensor mean_O;      ///< of the gradient: exp_avg
     at::Tensor square_O;    ///< of its square: exp_avg_sq
 
+    /// Of each line of this rank's range, for kernels that go over all of it at once: whether
+    /// weight decay pulls at it, whether the norm of all counts it.
+    at::Tensor decays_L, counted_L;
+
 private:
     std::vector<Parameter> listed(const ModelPart& part) const;
     void make_buffers();
+    void mark_lines();
     void build();
 
     ModelConfig whole_;
@@ -97,5 +104,13 @@ STILLROOM_API double own_square_sum(const Parameters& parameters, const at::Tens
 
 /// Updates this rank's range; `step` says all but that some parameters do not decay.
 STILLROOM_API void update(Parameters& parameters, const AdamwStep& step);
+
+/// The same two by kernels, a launch each, where the kernels' memory is.
+STILLROOM_API double own_square_sum(const Parameters& parameters,
+                                    const at::Tensor& flat_O,
+                                    const DeviceKernels& kernels);
+STILLROOM_API void update(Parameters& parameters,
+                          const AdamwStep& step,
+                          const DeviceKernels& kernels);
 
 }  // namespace stillroom::lm

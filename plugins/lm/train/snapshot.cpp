@@ -11,12 +11,13 @@ namespace {
 
 constexpr std::string_view kMaster = ".master", kMean = ".exp_avg", kSquare = ".exp_avg_sq";
 
-/// All of a flat buffer of which each data rank has a range: a copy, unless it is the `last`.
+/// All of a flat buffer of which each data rank has a range, on the host: a copy, unless it is the
+/// `last`.
 at::Tensor whole_of(const Mesh& mesh,
                     const Parameters& parameters,
                     const at::Tensor& flat_O,
                     bool last) {
-    if (last && mesh.data.size() == 1)
+    if (mesh.data.size() == 1 && (last || !flat_O.is_cpu()))
         return flat_O.cpu();
     at::Tensor flat_N = at::empty({parameters.size()}, flat_O.options());
     mesh.data.gather(flat_N, flat_O.contiguous(), "training state").wait();

@@ -1,6 +1,7 @@
 #include "engine/base/files.h"
 #include "engine/base/json_value.h"
 #include "plugins/lm/modules/decoder.h"
+#include "plugins/lm/modules/device.h"
 #include "tests/plugins/lm/modules/cases.h"
 
 #include <ATen/TensorOperators.h>
@@ -22,9 +23,9 @@ struct Trained {
     std::map<std::string, at::Tensor> weights;
     Decoder decoder;
 
-    explicit Trained(const ModelConfig& config) {
+    explicit Trained(const ModelConfig& config, at::Device device = at::kCPU) {
         decoder = build_decoder(config, [&](const std::string& name, const auto& shape) {
-            weights[name] = made_weight(config, name, shape).requires_grad_(true);
+            weights[name] = made_weight(config, name, shape).to(device).requires_grad_(true);
             return weights[name];
         });
     }
@@ -35,7 +36,8 @@ at::Tensor loss_of(const Decoder& decoder, const at::Tensor& ids_BT) {
     std::int64_t rows = ids_BT.size(0), tokens = ids_BT.size(1);
     at::Tensor all_BTV = logits_of(decoder, batch_of_rows(ids_BT)).view({rows, tokens, -1});
     at::Tensor logits = all_BTV.narrow(1, 0, tokens - 1).flatten(0, 1);
-    return at::cross_entropy_loss(logits, ids_BT.narrow(1, 1, tokens - 1).flatten());
+    at::Tensor next = ids_BT.narrow(1, 1, tokens - 1).flatten().to(logits.device());
+    return at::cross_entropy_loss(logits, next);
 }
 
 double relative(double found, double expected, double size) {
@@ -88,6 +90,29 @@ TEST_CASE("gradients are added to where they lie already, in fp32 for bf16 weigh
         for (auto& [key, weight] : main.weights) {
             CAPTURE(key);
             CHECK(max_gap(weight.grad() - 2.0, alone.weights[key].grad()) <= 1e-5);
+        }
+    }
+}
+
+TEST_CASE("every family's gradients on a device are the CPU's") {
+    at::Device device = compute_device("auto");
+    if (device.is_cpu()) {
+        MESSAGE("skipped: no CUDA device");
+        return;
+    }
+    for (const Case& one : cases()) {
+        CAPTURE(one.name);
+        Trained here(one.config), there(one.config, device);
+        at::Tensor loss = loss_of(here.decoder, one.ids_BT);
+        at::Tensor other = loss_of(there.decoder, one.ids_BT);
+        CHECK(other.item<double>() == doctest::Approx(loss.item<double>()).epsilon(1e-5));
+        loss.backward();
+        other.backward();
+        for (const auto& [name, weight] : here.weights) {
+            CAPTURE(name);
+            double length = weight.grad().norm().item<double>();
+            CHECK(max_gap(there.weights[name].grad().cpu(), weight.grad()) <=
+                  1e-4 * (length + 1e-6));
         }
     }
 }

@@ -4,6 +4,7 @@
 #include "engine/base/files.h"
 #include "engine/base/json_value.h"
 #include "plugins/lm/modules/head_engine.h"
+#include "tests/plugins/lm/kernels/kernel_places.h"
 #include "tests/plugins/lm/modules/cases.h"
 
 #include <ATen/Parallel.h>
@@ -238,6 +239,88 @@ TEST_CASE("LibTorch's operators find what PyTorch finds too, as a device would")
             check_sums(run_chunks(*engine, batch, one.terms, rows, &slopes), one);
             CHECK(relative_gap(slopes.hidden_TD, one.hidden_TD) <= kExact);
             CHECK(relative_gap(slopes.weight_VD, one.weight_VD) <= kExact);
+        }
+    }
+}
+
+namespace {
+
+/// What the kernels of a device make of a batch, on its device and back.
+struct OnDevice {
+    HeadSums sums;
+    at::Tensor hidden_TD, weight_VD;
+
+    OnDevice(const KernelPlace& place, HeadBatch batch, const HeadTerms& terms, std::int64_t most) {
+        batch.rows_at_once = most;
+        std::int64_t words = batch.student.weight_VD.size(0);
+        if (batch.teacher)
+            words = std::min(words, batch.teacher->weight_VD.size(0));
+        for (HeadSide* side : {&batch.student, batch.teacher ? &*batch.teacher : nullptr})
+            if (side != nullptr) {
+                side->hidden_TD = side->hidden_TD.to(place.device);
+                side->weight_VD = side->weight_VD.to(place.device);
+            }
+        std::vector<std::int64_t> rows;
+        for (std::int64_t i = 0; i < batch.labels_T.numel(); i++)
+            if (batch.labels_T[i].item<std::int64_t>() >= 0)
+                rows.push_back(i);
+        hidden_TD = at::zeros_like(batch.student.hidden_TD);
+        weight_VD = at::zeros(batch.student.weight_VD.sizes(),
+                              batch.student.weight_VD.options().dtype(at::kFloat));
+        HeadSlopes slopes{.scale = 1, .hidden_TD = hidden_TD, .weight_VD = weight_VD};
+        auto engine = device_head_engine(batch, terms, words, std::ssize(rows), *place.kernels);
+        sums = run_chunks(*engine, batch, terms, rows, &slopes);
+        hidden_TD = hidden_TD.cpu();
+        weight_VD = weight_VD.cpu();
+    }
+};
+
+}  // namespace
+
+TEST_CASE("the kernels of a device find what PyTorch finds, of every loss, in chunks of any size") {
+    for (const KernelPlace& place : kernel_places())
+        for (const LossCase& one : loss_cases()) {
+            if (one.tied)
+                continue;
+            CAPTURE(place.name);
+            CAPTURE(one.name);
+            for (std::int64_t most : {7, 0}) {
+                OnDevice found(place, one.batch, one.terms, most);
+                check_sums(found.sums, one);
+                CHECK(relative_gap(found.hidden_TD, one.hidden_TD) <= kExact);
+                CHECK(relative_gap(found.weight_VD, one.weight_VD) <= kExact);
+            }
+        }
+}
+
+TEST_CASE("the kernels of a device take bf16, and rows without a finite logit have no slope") {
+    for (const KernelPlace& place : kernel_places()) {
+        CAPTURE(place.name);
+        LossCase one = loss_case("reverse at 2 with cross entropy");  // made of bf16 numbers
+        for (HeadSide* side : {&one.batch.student, &*one.batch.teacher}) {
+            side->weight_VD = side->weight_VD.to(at::kBFloat16);
+            side->hidden_TD = side->hidden_TD.to(at::kBFloat16);
+        }
+        OnDevice found(place, one.batch, one.terms, 0);
+        CHECK(found.sums.kl == doctest::Approx(one.kl).epsilon(0.02));  // logits are rounded
+        CHECK(found.sums.ce == doctest::Approx(one.ce).epsilon(0.02));
+        CHECK(relative_gap(found.hidden_TD, one.hidden_TD) <= 0.03);
+        CHECK(relative_gap(found.weight_VD, one.weight_VD) <= 0.03);
+
+        for (const LossCase& other : loss_cases()) {
+            if (other.tied)
+                continue;
+            CAPTURE(other.name);
+            HeadBatch broken = other.batch;
+            std::int64_t row = 0;
+            while (broken.labels_T[row].item<std::int64_t>() < 0)
+                row++;
+            broken.student.hidden_TD = broken.student.hidden_TD.clone();
+            broken.student.hidden_TD[row][0] = std::numeric_limits<float>::quiet_NaN();
+            OnDevice dead(place, broken, other.terms, 0);
+            CHECK(dead.sums.nonfinite == 1);
+            CHECK(dead.hidden_TD[row].abs().max().item<double>() == 0);
+            CHECK(dead.hidden_TD.isfinite().all().item<bool>());
         }
     }
 }
