@@ -47,7 +47,7 @@ lm::Loaded load_writer(RunContext& context, const SampleSettings& settings) {
     lm::keep_freed_memory();
     at::set_num_threads(context.threads());
     at::Device device = lm::compute_device(
-        context.decided("device", [&] { return lm::compute_device(context.device()).str(); }));
+        context.decided("device", [&] { return lm::decided_device(context.device()); }));
     std::string dtype = context.decided("dtype", [&] {
         at::ScalarType type = lm::compute_type(type_name(settings.dtype), device);
         return std::string(type == at::kFloat      ? "float32"

@@ -48,8 +48,7 @@ Model load_model(RunContext& context,
     lm::keep_freed_memory();
     at::set_num_threads(context.threads());
     Model model;
-    model.device =
-        context.decided("device", [&] { return lm::compute_device(context.device()).str(); });
+    model.device = context.decided("device", [&] { return lm::decided_device(context.device()); });
     at::Device device = lm::compute_device(model.device);
     model.dtype = context.decided(
         "dtype", [&] { return short_name(lm::compute_type(spelled(dtype), device)); });

@@ -12,7 +12,7 @@ namespace stillroom::evaluate {
 /// A model ready to compute, and on what: `auto` is decided once and stays so when work goes on.
 struct Model {
     lm::Loaded loaded;
-    std::string device;  ///< "cpu", "cuda:0"
+    std::string device;  ///< "cpu", "cuda", "cuda:N"
     std::string dtype;   ///< "fp32", as settings spell it
 
     const lm::Decoder& decoder() const { return loaded.decoder; }

@@ -38,10 +38,11 @@ Machine machine_of(RunContext& context, const lm::Layout& layout) {
     at::set_num_threads(context.threads());
     Machine out;
     out.device = lm::compute_device(
-        context.decided("device", [&] { return lm::compute_device(context.device()).str(); }));
+        context.decided("device", [&] { return lm::decided_device(context.device()); }),
+        context.rank().local);
     out.type_name = context.decided("dtype", [&] { return type_for(context, out.device); });
     out.type = lm::compute_type(out.type_name, out.device);
-    out.mesh = lm::Mesh::over(lm::Comm::connect(context.rank(), kDeadline), layout);
+    out.mesh = lm::Mesh::over(lm::Comm::connect(context.rank(), kDeadline, out.device), layout);
     return out;
 }
 

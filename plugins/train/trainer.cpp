@@ -18,6 +18,7 @@
 
 #include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
+#include <c10/core/CachingDeviceAllocator.h>
 #include <fmt/format.h>
 #include <malloc.h>
 #include <sys/resource.h>
@@ -31,7 +32,13 @@ namespace stillroom::train {
 namespace fs = std::filesystem;
 namespace {
 
-std::uint64_t peak_memory() {
+/// The device's, or this process's.
+std::uint64_t peak_memory(at::Device device) {
+    if (!device.is_cpu())
+        return static_cast<std::uint64_t>(c10::getDeviceAllocator(device.type())
+                                              ->getDeviceStats(device.index())
+                                              .allocated_bytes[0]
+                                              .peak);
     rusage usage{};
     getrusage(RUSAGE_SELF, &usage);
     return static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
@@ -338,7 +345,7 @@ private:
             return;
         Summary summary{.point = point,
                         .last = std::nullopt,
-                        .peak_memory = peak_memory(),
+                        .peak_memory = peak_memory(machine_.device),
                         .device = machine_.device_name,
                         .precision = machine_.type_name,
                         .ranks = machine_.world.size()};

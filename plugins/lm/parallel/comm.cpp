@@ -1,8 +1,13 @@
 #include "plugins/lm/parallel/comm.h"
 
 #include "engine/base/error.h"
+#include "engine/base/files.h"
+#include "engine/base/host.h"
+#include "engine/base/text.h"
+#include "plugins/lm/parallel/nccl_ring.h"
 #include "plugins/lm/parallel/rendezvous.h"
 
+#include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -13,7 +18,10 @@
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 
 #include <algorithm>
+#include <map>
+#include <set>
 #include <string>
+#include <utility>
 
 namespace stillroom::lm {
 namespace {
@@ -23,15 +31,48 @@ using WorkPtr = c10::intrusive_ptr<c10d::Work>;
 
 constexpr std::chrono::seconds kFarewell{10};  // rank 0 keeps the store that long for the others
 
+/// Which of the host's it is, whatever part of them this process sees.
+std::string device_name(at::Device device) {
+    std::vector<std::string> visible = split(environment("CUDA_VISIBLE_DEVICES"), ',');
+    auto index = static_cast<std::size_t>(device.index());
+    bool listed = index < visible.size() && !visible[index].empty();
+    return fmt::format("{}/{}", host_name(), listed ? visible[index] : std::to_string(index));
+}
+
+/// Gloo knows no device: what lies on one goes through pinned memory of the host.
+at::Tensor host_like(const at::Tensor& x) {
+    return at::empty(x.sizes(), x.options().device(at::kCPU).pinned_memory(true));
+}
+
+/// Says `in`, if it is defined, and hears `out`, which may be the same.
+template <class Begin>
+Pending through_host(const at::Tensor& in, const at::Tensor& out, Begin begin) {
+    at::Tensor host_in, host_out;
+    if (in.defined())
+        host_in = host_like(in).copy_(in);
+    if (out.defined())
+        host_out = out.is_same(in) ? host_in : host_like(out);
+    auto pending = std::make_shared<Pending>(begin(host_in, host_out));
+    return Pending([pending, in = host_in, from = host_out, out] {
+        pending->wait();
+        if (out.defined())
+            out.copy_(from);
+    });
+}
+
 }  // namespace
 
 /// What all groups of a process share.
 struct Circles {
-    Circles(const Rank& self, std::chrono::milliseconds patience)
+    Circles(const Rank& self, std::chrono::milliseconds patience, at::Device where)
         : rank(self),
           deadline(patience),
+          device(where),
           place(Rendezvous::open(self, patience)),
-          signs(self.rank, board_at(self, patience)) {}
+          signs(self.rank, board_at(self, patience)) {
+        if (device.is_cuda())
+            meet_devices();
+    }
 
     /// Whoever keeps the store leaves last.
     ~Circles() {
@@ -52,24 +93,54 @@ struct Circles {
 
     static std::string left(int who) { return fmt::format("left/{}", who); }
 
+    /// NCCL takes one rank a device.
+    void meet_devices() {
+        auto key = [](int who) { return fmt::format("device/{}", who); };
+        put(key(rank.rank), device_name(device));
+        std::set<std::string> devices;
+        try {
+            for (int other = 0; other < rank.world; other++)
+                devices.insert(get(key(other)));
+        } catch (const std::exception& problem) {
+            throw Error({}, "the ranks do not all say which device they have")
+                .exit_code(kExitRanks)
+                .note({}, problem.what());
+        }
+        by_nccl = std::ssize(devices) == rank.world;
+    }
+
+    void put(const std::string& key, const std::string& text) {
+        place.store->set(key, std::vector<std::uint8_t>(text.begin(), text.end()));
+    }
+    std::string get(const std::string& key) {  // waits for it
+        std::vector<std::uint8_t> bytes = place.store->get(key);
+        return {bytes.begin(), bytes.end()};
+    }
+
     Rank rank;
     std::chrono::milliseconds deadline;
+    at::Device device;
     Rendezvous place;
     VitalSigns signs;
-    bool broken = false;  ///< somebody was lost
+    bool by_nccl = false;  ///< what lies on devices
+    bool broken = false;   ///< somebody was lost
 };
 
 struct Circle {
     std::shared_ptr<Circles> all;
     std::vector<int> members;  ///< ranks of the world
+    int self_rank;
+    std::string label;
     c10::intrusive_ptr<Gloo> group;
 
     Circle(std::shared_ptr<Circles> circles,
            std::vector<int> ranks,
            int self,
-           std::string_view label)
+           std::string_view name)
         : all(std::move(circles)),
-          members(std::move(ranks)) {
+          members(std::move(ranks)),
+          self_rank(self),
+          label(name) {
         c10::intrusive_ptr<Gloo::Options> options = Gloo::Options::create(all->deadline);
         options->devices.push_back(
             Gloo::createDeviceForHostname(all->place.address, /*lazyInit=*/false));
@@ -86,6 +157,40 @@ struct Circle {
         }
     }
 
+    /// The communicator of all members; made when it is first needed, by all of them.
+    NcclRing& ring() {
+        if (!ring_)
+            ring_ = make_ring(self_rank, static_cast<int>(members.size()), label);
+        return *ring_;
+    }
+
+    /// Of two, one for each way: what goes one way waits for nothing that goes the other. Both are
+    /// made when the two first speak, whoever sends.
+    NcclRing& ring(int from, int to) {
+        auto [low, high] = std::minmax(from, to);
+        auto& [up, down] = pairs_[{low, high}];
+        if (!down) {
+            up = make_ring(self_rank == low ? 0 : 1, 2, fmt::format("{}/{}>{}", label, low, high));
+            down =
+                make_ring(self_rank == high ? 0 : 1, 2, fmt::format("{}/{}>{}", label, high, low));
+        }
+        return from == low ? *up : *down;
+    }
+
+    std::unique_ptr<NcclRing> make_ring(int rank, int size, const std::string& name) const {
+        NcclRing::Place place{
+            .rank = rank, .size = size, .device = all->device, .deadline = all->deadline};
+        return std::make_unique<NcclRing>(place, [&](const std::string& id) {
+            std::string key = "nccl/" + name;
+            if (rank != 0)
+                return all->get(key);
+            all->put(key, id);
+            return id;
+        });
+    }
+
+    bool goes_by_host(const at::Tensor& x) const { return !x.is_cpu() && !all->by_nccl; }
+
     Error lost(const std::string& what, const std::exception& problem) const {
         all->broken = true;
         std::string why = problem.what();
@@ -99,25 +204,37 @@ struct Circle {
     Pending begin(const std::shared_ptr<Circle>& self,
                   std::string_view kind,
                   std::string_view name,
-                  Begin work_of) {
+                  std::vector<at::Tensor> held,
+                  Begin wait_of) {
         std::string what = fmt::format("{} '{}'", kind, name);
         all->signs.begin(what);
         try {
-            WorkPtr work = work_of();
-            return Pending([self, work, what] {
+            std::function<void()> wait = wait_of();
+            return Pending([self, wait, what, held] {
                 try {
-                    work->wait(self->all->deadline);
+                    wait();
                 } catch (const std::exception& problem) {
                     throw self->lost(what, problem);
                 }
             });
+        } catch (const Error&) {
+            throw;  // no NCCL: nobody is lost
         } catch (const std::exception& problem) {
             throw lost(what, problem);
         }
     }
+
+    std::function<void()> wait_for(WorkPtr work) const {
+        return [work = std::move(work), patience = all->deadline] { work->wait(patience); };
+    }
+
+private:
+    std::unique_ptr<NcclRing> ring_;
+    std::map<std::pair<int, int>, std::pair<std::unique_ptr<NcclRing>, std::unique_ptr<NcclRing>>>
+        pairs_;
 };
 
-Comm Comm::connect(const Rank& rank, std::chrono::milliseconds deadline) {
+Comm Comm::connect(const Rank& rank, std::chrono::milliseconds deadline, at::Device device) {
     Comm comm;
     if (rank.world == 1)
         return comm;
@@ -127,7 +244,7 @@ Comm Comm::connect(const Rank& rank, std::chrono::milliseconds deadline) {
     comm.rank_ = rank.rank;
     comm.size_ = rank.world;
     comm.circle_ = std::make_shared<Circle>(
-        std::make_shared<Circles>(rank, deadline), members, rank.rank, "all");
+        std::make_shared<Circles>(rank, deadline, device), members, rank.rank, "all");
     return comm;
 }
 
@@ -149,20 +266,28 @@ Comm Comm::group(const std::vector<int>& members, std::string_view label) const 
 Pending Comm::sum(const at::Tensor& x, std::string_view name) const {
     if (!circle_)
         return {};
-    return circle_->begin(circle_, "sum", name, [&] {
+    if (circle_->goes_by_host(x))
+        return through_host(x, x, [&](auto& host, auto&) { return sum(host, name); });
+    return circle_->begin(circle_, "sum", name, {x}, [&] {
+        if (!x.is_cpu())
+            return circle_->ring().sum(x);
         std::vector<at::Tensor> tensors{x};
-        return circle_->group->allreduce(tensors);
+        return circle_->wait_for(circle_->group->allreduce(tensors));
     });
 }
 
 Pending Comm::max(const at::Tensor& x, std::string_view name) const {
     if (!circle_)
         return {};
-    return circle_->begin(circle_, "max", name, [&] {
+    if (circle_->goes_by_host(x))
+        return through_host(x, x, [&](auto& host, auto&) { return max(host, name); });
+    return circle_->begin(circle_, "max", name, {x}, [&] {
+        if (!x.is_cpu())
+            return circle_->ring().max(x);
         std::vector<at::Tensor> tensors{x};
         c10d::AllreduceOptions options;
         options.reduceOp = c10d::ReduceOp::MAX;
-        return circle_->group->allreduce(tensors, options);
+        return circle_->wait_for(circle_->group->allreduce(tensors, options));
     });
 }
 
@@ -171,9 +296,14 @@ Pending Comm::gather(const at::Tensor& whole, const at::Tensor& part, std::strin
         whole.copy_(part);
         return {};
     }
-    return circle_->begin(circle_, "gather", name, [&] {
+    if (circle_->goes_by_host(whole))
+        return through_host(
+            part, whole, [&](auto& from, auto& into) { return gather(into, from, name); });
+    return circle_->begin(circle_, "gather", name, {whole, part}, [&] {
+        if (!whole.is_cpu())
+            return circle_->ring().gather(whole, part);
         at::Tensor into = whole, from = part;
-        return circle_->group->_allgather_base(into, from);
+        return circle_->wait_for(circle_->group->_allgather_base(into, from));
     });
 }
 
@@ -184,35 +314,60 @@ Pending Comm::scatter_sum(const at::Tensor& part,
         part.copy_(whole);
         return {};
     }
-    return circle_->begin(circle_, "scatter_sum", name, [&] {
+    if (circle_->goes_by_host(whole))
+        return through_host(
+            whole, part, [&](auto& from, auto& into) { return scatter_sum(into, from, name); });
+    return circle_->begin(circle_, "scatter_sum", name, {part, whole}, [&] {
+        if (!whole.is_cpu())
+            return circle_->ring().scatter_sum(part, whole);
         at::Tensor into = part, from = whole;
-        return circle_->group->_reduce_scatter_base(into, from);
+        return circle_->wait_for(circle_->group->_reduce_scatter_base(into, from));
     });
 }
 
 Pending Comm::broadcast(const at::Tensor& x, int from, std::string_view name) const {
     if (!circle_)
         return {};
-    return circle_->begin(circle_, "broadcast", name, [&] {
+    if (circle_->goes_by_host(x))
+        return through_host(x, x, [&](auto& host, auto&) { return broadcast(host, from, name); });
+    return circle_->begin(circle_, "broadcast", name, {x}, [&] {
+        if (!x.is_cpu())
+            return circle_->ring().broadcast(x, from);
         std::vector<at::Tensor> tensors{x};
         c10d::BroadcastOptions options;
         options.rootRank = from;
-        return circle_->group->broadcast(tensors, options);
+        return circle_->wait_for(circle_->group->broadcast(tensors, options));
     });
 }
 
 Pending Comm::send(const at::Tensor& x, int to, std::string_view name) const {
-    return circle_->begin(circle_, "send", name, [&] {
+    if (circle_->goes_by_host(x))
+        return through_host(x, {}, [&](auto& host, auto&) { return send(host, to, name); });
+    return circle_->begin(circle_, "send", name, {x}, [&] {
+        if (!x.is_cpu())
+            return circle_->ring(rank_, to).send(x, 1);
         std::vector<at::Tensor> tensors{x};
-        return circle_->group->send(tensors, to, /*tag=*/0);
+        return circle_->wait_for(circle_->group->send(tensors, to, /*tag=*/0));
     });
 }
 
 Pending Comm::receive(const at::Tensor& x, int from, std::string_view name) const {
-    return circle_->begin(circle_, "receive", name, [&] {
+    if (circle_->goes_by_host(x))
+        return through_host({}, x, [&](auto&, auto& host) { return receive(host, from, name); });
+    return circle_->begin(circle_, "receive", name, {x}, [&] {
+        if (!x.is_cpu())
+            return circle_->ring(from, rank_).receive(x, 0);
         std::vector<at::Tensor> tensors{x};
-        return circle_->group->recv(tensors, from, /*tag=*/0);
+        return circle_->wait_for(circle_->group->recv(tensors, from, /*tag=*/0));
     });
+}
+
+std::string_view Comm::carrier() const {
+    if (!circle_)
+        return "none";
+    if (!circle_->all->device.is_cuda())
+        return "Gloo";
+    return circle_->all->by_nccl ? "NCCL" : "Gloo, through the host's memory: ranks share a device";
 }
 
 bool Comm::any(bool mine, std::string_view name) const {

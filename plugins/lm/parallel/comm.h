@@ -37,17 +37,23 @@ private:
 /// goes through here. Every call is made by all members in the same order, with tensors of the same
 /// shape and type, contiguous; `name` says what it is about, for the message when somebody is lost.
 /// One alone waits for nobody.
-/// Gloo carries it.
+/// Gloo carries what lies in the host's memory, NCCL what lies on devices; where two ranks share a
+/// device, which NCCL refuses, Gloo carries that too, through the host's memory. With NCCL wait()
+/// holds up what the device is given next and not the host, so a lost rank may be told of by a
+/// later call.
 class STILLROOM_API Comm {
 public:
     Comm() = default;  ///< alone
 
     /// Meets the other ranks at rank.store. Nobody is waited for longer than `deadline`, neither
-    /// here nor later.
-    static Comm connect(const Rank& rank, std::chrono::milliseconds deadline);
+    /// here nor later. `device` is this rank's; all have one of CUDA's or none has.
+    static Comm connect(const Rank& rank,
+                        std::chrono::milliseconds deadline,
+                        at::Device device = at::kCPU);
 
     int rank() const { return rank_; }
     int size() const { return size_; }
+    std::string_view carrier() const;  ///< of what lies on this rank's device
 
     /// Some of these ranks, this one among them; called by them alone, and `label` is theirs.
     Comm group(const std::vector<int>& members, std::string_view label) const;

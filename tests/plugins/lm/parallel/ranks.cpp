@@ -23,7 +23,8 @@ std::string free_place() {
 
 std::vector<std::string> on_ranks(int world,
                                   std::chrono::milliseconds deadline,
-                                  const std::function<void(Comm)>& act) {
+                                  const std::function<void(Comm)>& act,
+                                  const std::function<at::Device(int rank)>& device_of) {
     std::string place = free_place();
     std::vector<std::string> thrown(static_cast<std::size_t>(world));
     std::vector<std::thread> threads;
@@ -31,7 +32,8 @@ std::vector<std::string> on_ranks(int world,
         threads.emplace_back([&, rank] {
             try {
                 act(Comm::connect({.rank = rank, .world = world, .local = rank, .store = place},
-                                  deadline));
+                                  deadline,
+                                  device_of ? device_of(rank) : at::Device(at::kCPU)));
             } catch (const Error& problem) {
                 thrown[static_cast<std::size_t>(rank)] =
                     std::to_string(problem.exit_code()) + " " + problem.what();

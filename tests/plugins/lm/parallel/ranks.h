@@ -16,6 +16,7 @@ std::string free_place();
 /// and its text.
 std::vector<std::string> on_ranks(int world,
                                   std::chrono::milliseconds deadline,
-                                  const std::function<void(Comm)>& act);
+                                  const std::function<void(Comm)>& act,
+                                  const std::function<at::Device(int rank)>& device_of = {});
 
 }  // namespace stillroom::lm

@@ -1,5 +1,6 @@
 #include "engine/base/files.h"
 #include "engine/base/json_value.h"
+#include "plugins/lm/modules/device.h"
 #include "plugins/lm/train/loop.h"
 #include "tests/plugins/lm/data/dataset_of.h"
 #include "tests/plugins/lm/modules/cases.h"
@@ -22,6 +23,7 @@ namespace {
 
 constexpr std::int64_t kSteps = 20, kBatch = 4, kLength = 16, kTokens = 1601, kWords = 64;
 constexpr double kClose = 1e-5;  // relatively; PyTorch's own fp32 is up to 3e-6 away
+constexpr double kCloseOnDevice = 1e-4;
 
 Json expected() {
     return Json::parse(
@@ -70,16 +72,16 @@ struct Learnt {
     std::map<std::string, double> lengths;
 };
 
-Learnt learn(const std::string& student_name, const std::string& teacher_name) {
+Learnt learn(const std::string& student_name, const std::string& teacher_name, at::Device device) {
     const ModelConfig& student = case_named(student_name).config;
     const ModelConfig& teacher = case_named(teacher_name).config;
     std::vector<LayoutProblem> problems;
     Mesh mesh = Mesh::over(Comm(), lay_out({}, 1, student, problems));
     PartRequest request{.layout = mesh.layout, .place = mesh.place, .head_words = kWords};
-    Parameters parameters(student, request, reader(student, 1), {});
+    Parameters parameters(student, request, reader(student, 1), {.device = device});
     Teacher taught{.part = part_of(teacher, request),
                    .decoder = build_decoder(teacher, [&](const auto& name, const auto& shape) {
-                       return made_weight(teacher, name, shape) * 1.25;
+                       return (made_weight(teacher, name, shape) * 1.25).to(device);
                    })};
     Learning learning;
     learning.mesh = &mesh;
@@ -108,21 +110,19 @@ Learnt learn(const std::string& student_name, const std::string& teacher_name) {
     return out;
 }
 
-}  // namespace
-
-TEST_CASE("twenty steps are those of a plain PyTorch loop") {
+void compare_steps(at::Device device, double close) {
     at::set_num_threads(1);
     Json all = expected();
     for (const Json::Member& trial : all.map()) {
         CAPTURE(trial.key);
         Learnt found =
-            learn(trial.value.at("student").string(), trial.value.at("teacher").string());
+            learn(trial.value.at("student").string(), trial.value.at("teacher").string(), device);
         REQUIRE(std::ssize(found.steps) == kSteps);
         double worst = 0;
         auto check = [&](double mine, const Json& theirs) {
             double gap = std::abs(mine - theirs.number()) / std::abs(theirs.number());
             worst = std::max(worst, gap);
-            CHECK(gap <= kClose);
+            CHECK(gap <= close);
         };
         for (std::size_t i = 0; i < found.steps.size(); i++) {
             CAPTURE(i);
@@ -145,4 +145,19 @@ TEST_CASE("twenty steps are those of a plain PyTorch loop") {
                             worst,
                             trial.value.at("fp32").number()));
     }
+}
+
+}  // namespace
+
+TEST_CASE("twenty steps are those of a plain PyTorch loop") {
+    compare_steps(at::kCPU, kClose);
+}
+
+TEST_CASE("twenty steps on a device are those of a plain PyTorch loop") {
+    at::Device device = compute_device("auto");
+    if (device.is_cpu()) {
+        MESSAGE("skipped: no CUDA device");
+        return;
+    }
+    compare_steps(device, kCloseOnDevice);
 }
