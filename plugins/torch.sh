@@ -6,10 +6,10 @@
 #
 # Looked at, in this order: STILLROOM_TORCH, our cache, a torch installed as a Python package. What is fetched is the wheel
 # of PyPI, used as a plain archive: only its lib/ and include/ are unpacked, any Python will do, none is needed later. The
-# cache is shared by all checkouts:
+# cache is shared by all checkouts; where there is a GPU, what LibTorch needs for it comes too:
 #
 #   ${XDG_CACHE_HOME:-~/.cache}/stillroom/libtorch-2.11.0-cp312-x86_64/torch/{lib,include}
-#                                                                     /nvidia/cu13/lib      where no toolkit has them
+#                                                                     /nvidia/*/lib         where no toolkit has them
 #
 # The wheel's libraries look for nvidia/ beside torch/. Either folder is unpacked under another name and renamed when it is
 # whole, so that a final name never holds half. flock keeps two at once apart; a lock dies with its process.
@@ -19,6 +19,12 @@ release=2.11.0
 torch_wheel="torch==$release 0f68f4ac6d95d12e896c3b7a912b5871619542ec54d3649cf48cc1edd4dd2756"
 runtime_wheel="nvidia-cuda-runtime==13.0.96 7f82250d7782aa23b6cfe765ecc7db554bd3c2870c43f3d1821f1d18aebf0548"
 cupti_wheel="nvidia-cuda-cupti==13.0.85 4eb01c08e859bf924d222250d2e8f8b8ff6d3db4721288cf35d14252a4d933c8"
+# What its GPU side takes from elsewhere: a library, where the wheel looks for it, what brings it. The rest is the toolkit's.
+gpu_wheels="libcufile.so.0 cu13 nvidia-cufile==1.15.1.6 08a3ecefae5a01c7f5117351c64f17c7c62efa5fffdbe24fc7d298da19cd0b44
+libcusparseLt.so.0 cusparselt nvidia-cusparselt-cu13==0.8.0 25e30a8a7323935d4ad0340b95a0b69926eee755767e8e0b1cf8dd85b197d3fd
+libnvshmem_host.so.3 nvshmem nvidia-nvshmem-cu13==3.4.5 290f0a2ee94c9f3687a02502f3b9299a9f9fe826e6d0287ee18482e78d495b80
+libnccl.so.2 nccl nvidia-nccl-cu13==2.28.9 e4553a30f34195f3fa1da02a6da3d6337d28f2003943aa0a3d247bbc25fefc42
+libcudnn.so.9 cudnn nvidia-cudnn-cu13==9.19.0.56 d20e1734305e9d68889a96e3f35094d733ff1f83932ebe462753973e53a572bf"
 needed_megabytes=1800 # the wheel (531) and what is taken out of it (1,040), both there for a moment
 
 say() { printf 'stillroom: %s\n' "$*" >&2; }
@@ -75,7 +81,9 @@ find_torch() {
 }
 
 # What the dynamic loader would miss; the two that the wheel's CPU side takes from CUDA are ours to add.
-lacks() { ldd "$1/lib/libtorch_cpu.so" | awk '/not found/ { print $1 }'; }
+lacks() { ldd "$1/lib/${2-libtorch_cpu.so}" | awk '/not found/ { print $1 }'; }
+gpu_lacks() { lacks "$1" libtorch_cuda.so | sort -u; }
+has_gpu() { [ -e /dev/nvidiactl ] || [ -e /dev/dxg ]; }
 
 find_pip() {
     for candidate in python3 /usr/bin/python3; do
@@ -162,6 +170,22 @@ fetch_torch() {
     fi
 }
 
+# Each library that the loader misses, one file at a time beside those that are there.
+fetch_gpu() {
+    begin_work
+    missing=$(gpu_lacks "$store/torch")
+    printf '%s\n' "$gpu_wheels" | while read -r library folder wheel pin; do
+        printf '%s\n' "$missing" | grep -q -x -F "$library" || continue
+        need_space 1500
+        say "fetching $wheel, which LibTorch needs on a GPU"
+        unpack_wheel "$wheel" "$pin" "$work/gpu" "nvidia/$folder/lib/"
+        mkdir -p "$store/nvidia/$folder/lib"
+        mv "$work/gpu/nvidia/$folder/lib"/* "$store/nvidia/$folder/lib/"
+    done
+    missing=$(gpu_lacks "$store/torch")
+    [ -z "$missing" ] || say "stages run on the CPU: on a GPU LibTorch needs $(printf '%s' "$missing" | tr '\n' ' ') of the CUDA 13 toolkit"
+}
+
 case "${1-}" in
 find)
     find_torch
@@ -178,6 +202,9 @@ fetch)
     absent=$(lacks "$folder")
     [ -z "$absent" ] || fail 4 "LibTorch in $folder needs libraries that are not here: $(printf '%s' "$absent" | tr '\n' ' ')" \
         "of CUDA 13: install its toolkit, or nvidia-cuda-runtime==13.0.* and nvidia-cuda-cupti==13.0.* beside that torch"
+    if [ "$folder" = "$store/torch" ] && has_gpu && [ -n "$(gpu_lacks "$folder")" ]; then
+        (fetch_gpu)
+    fi
     printf '%s\n' "$folder"
     ;;
 *)
