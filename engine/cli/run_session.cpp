@@ -393,6 +393,7 @@ void RunSession::carry_out(const RunFolder& folder) {
     desk_options.plugins = plugins_;
     desk_options.engine = kVersion;
     desk_options.offline = is_offline(command_.line.has("--offline"));
+    desk_options.strict = command_.line.has("--strict");
     desk_options.overwrite = command_.line.has("--overwrite");
     for (const Word& word : command_.line.values("--inject"))
         desk_options.inject.push_back(word.text);

@@ -165,7 +165,16 @@ private:
         std::vector<std::string> names;
         for (const std::string& name : list_folder(folder))
             names.push_back((path.parent_path() / name).string());
-        return did_you_mean(path.string(), names);
+        std::string hint = did_you_mean(path.string(), names);
+        return hint.empty() ? hub_name(path) : hint;
+    }
+
+    /// Who writes ORG/NAME and means the Hub.
+    static std::string hub_name(const fs::path& path) {
+        bool is_name = path.is_relative() && std::distance(path.begin(), path.end()) == 2 &&
+                       path.begin()->string().front() != '.' && !is_there(path.parent_path());
+        return is_name ? fmt::format("the model of that name on the Hub is hf:{}", path.string())
+                       : "";
     }
 
     OutsideOptions reading(const Remembered& remembered) const {

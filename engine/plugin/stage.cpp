@@ -22,6 +22,14 @@ std::filesystem::path RunContext::tensorboard() const {
     return {};
 }
 
+bool RunContext::strict() const {
+    return false;
+}
+
+bool RunContext::spoils(std::string_view) {
+    return false;
+}
+
 void Stage::describe(DescribeContext&) const {}
 
 }  // namespace stillroom

@@ -114,6 +114,13 @@ public:
     /// Where a stage that trains leaves TensorBoard's files, of the run and not of the result; not
     /// there yet, and empty where there is no run.
     virtual std::filesystem::path tensorboard() const;
+
+    /// True if saved work that is damaged is to be refused, not passed over: `resume --strict`.
+    virtual bool strict() const;
+
+    /// A fault that a test wants: true once, when this rank is to make its "loss" or its "gradient"
+    /// no number. See `--inject`.
+    virtual bool spoils(std::string_view what);
 };
 
 /// One node of a pipeline. The constructor takes checked settings and touches nothing else.

@@ -146,6 +146,8 @@ private:
                 is_closed = true;
             }
         std::string hint = did_you_mean(path_[depth], names);
+        if (hint.empty() && is_closed)
+            hint = below_another(names, depth);
         NodePtr params = path_.size() == 1 ? map.get("params") : nullptr;
         if (params && params->find(path_[0]))
             hint = fmt::format("did you mean 'params.{}'?", path_[0]);
@@ -181,6 +183,19 @@ private:
                                path_text(path_),
                                name(depth)))
             .with_hint(hint.empty() || add.empty() ? hint + add : hint + " " + add);
+    }
+
+    /// Who writes `lr` for `optimizer.lr`.
+    std::string below_another(const std::vector<std::string>& names, std::size_t depth) const {
+        KeyPath path = head(depth);
+        for (const std::string& name : names) {
+            path.push_back(name);
+            for (const std::string& below : declared_.names(path))
+                if (below == path_[depth])
+                    return fmt::format("did you mean '{}.{}'?", name, below);
+            path.pop_back();
+        }
+        return {};
     }
 
     /// The new value inside maps for the parts of the path after `depth`.

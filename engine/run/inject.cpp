@@ -28,6 +28,8 @@ constexpr std::pair<std::string_view, Fault::Kind> kFaults[] = {
     {"slow-io", Fault::Kind::slow_io},
     {"drop-rank", Fault::Kind::drop_rank},
     {"exit", Fault::Kind::exit},
+    {"nan-loss", Fault::Kind::nan_loss},
+    {"nan-grad", Fault::Kind::nan_grad},
 };
 constexpr auto kSlow = std::chrono::milliseconds(100);
 
@@ -85,6 +87,10 @@ void Faults::step() {
         std::this_thread::sleep_for(kSlow);
 }
 
+bool Faults::spoils(std::string_view what) {
+    return (what == "loss" ? spoils_loss_ : spoils_gradient_).exchange(false);
+}
+
 void Faults::strike(Fault::Kind kind) {
     switch (kind) {
         case Fault::Kind::exception:
@@ -113,6 +119,12 @@ void Faults::strike(Fault::Kind kind) {
             stand_still();
         case Fault::Kind::exit:
             ::_exit(0);
+        case Fault::Kind::nan_loss:
+            spoils_loss_ = true;
+            return;
+        case Fault::Kind::nan_grad:
+            spoils_gradient_ = true;
+            return;
     }
 }
 

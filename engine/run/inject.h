@@ -23,7 +23,9 @@ struct Fault {
         enospc,     ///< no space left on the device
         slow_io,    ///< this and every later step waits
         drop_rank,  ///< no step and no sign of life any more, as if the host were cut off
-        exit        ///< ends without a result
+        exit,       ///< ends without a result
+        nan_loss,   ///< the next loss of this rank is no number
+        nan_grad    ///< its next gradient
     };
     std::int64_t step = 0;  ///< at which call of progress(), from 1; 0: before run()
     Kind kind = Kind::exception;
@@ -41,13 +43,16 @@ public:
     /// Does what is due at the next step; often does not return.
     void step();
 
+    /// True once where that is due: "loss", "gradient".
+    bool spoils(std::string_view what);
+
 private:
     void strike(Fault::Kind kind);
 
     std::vector<Fault> faults_;
     std::function<void()> go_silent_;
     std::atomic<std::int64_t> steps_{-1};
-    std::atomic<bool> slow_{false};
+    std::atomic<bool> slow_{false}, spoils_loss_{false}, spoils_gradient_{false};
 };
 
 }  // namespace stillroom

@@ -50,6 +50,7 @@ std::string job_text(const Job& job) {
     out.number("timeout", job.timeout);
     out.number("beat", job.beat);
     out.boolean("offline", job.offline);
+    out.boolean("strict", job.strict);
     out.texts("inject", job.inject);
     out.end_object();
     return out.take() + "\n";
@@ -89,6 +90,7 @@ Job parse_job(std::string text, const fs::path& file) {
     job.timeout = fields.seconds("timeout");
     job.beat = fields.seconds("beat");
     job.offline = fields.boolean("offline");
+    job.strict = fields.boolean("strict");
     job.inject = fields.list<std::string>("inject");
     return job;
 }

@@ -38,6 +38,7 @@ struct Job {
     double timeout = 600;  ///< seconds that ranks wait for each other, and the engine for a sign
     double beat = 2;       ///< seconds between signs of life, of the engine and of each rank
     bool offline = false;
+    bool strict = false;              ///< see RunContext::strict
     std::vector<std::string> inject;  ///< faults "step:fault[:rank]", see inject.h
 
     // Of the engine alone, not told to the worker.

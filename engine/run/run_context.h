@@ -47,6 +47,8 @@ public:
     void gate(std::string_view message) override;
     std::string recipe() const override { return job_.recipe; }
     std::filesystem::path tensorboard() const override { return job_.tensorboard; }
+    bool strict() const override { return job_.strict; }
+    bool spoils(std::string_view what) override { return faults_.spoils(what); }
 
     /// True if the stage was told to stop: what it returned from is not its end.
     bool was_cancelled() const { return told_; }

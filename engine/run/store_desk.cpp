@@ -220,6 +220,7 @@ std::optional<Job> StoreDesk::begin(const PlannedJob& job,
     out.try_number = try_number;
     out.timeout = options_.launch.timeout;
     out.offline = options_.offline;
+    out.strict = options_.strict;
     out.inject = faults_of(options_.inject, checked.name);
     out.shares_process = checked.type->shares_process;
     out.is_new = work->is_new && first_time;

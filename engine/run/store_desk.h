@@ -25,6 +25,7 @@ struct DeskOptions {
     std::vector<std::string> inject;             ///< faults, "stage:step:fault[:rank]"
     std::string engine;                          ///< version, for manifests
     bool offline = false;
+    bool strict = false;     ///< damaged saved work is refused
     bool overwrite = false;  ///< an export may replace what stands in its place
 };
 

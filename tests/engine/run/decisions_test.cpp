@@ -68,6 +68,19 @@ TEST_CASE("a stage without work leaves no file, a damaged file is refused") {
     }
 }
 
+TEST_CASE("a number is spoilt once, on the rank that is meant") {
+    Faults faults({"1:nan-loss", "2:nan-grad:3", "1:nan-grad:0"}, 3, [] {});
+    CHECK(!faults.spoils("loss"));
+    faults.step();
+    faults.step();
+    CHECK(faults.spoils("loss"));
+    CHECK(!faults.spoils("loss"));
+    CHECK(!faults.spoils("gradient"));
+    faults.step();
+    CHECK(faults.spoils("gradient"));
+    CHECK(!faults.spoils("gradient"));
+}
+
 TEST_CASE("a fault is a step, a kind and perhaps a rank") {
     Fault fault = read_fault("12:slow-io:3");
     CHECK(fault.step == 12);

@@ -45,6 +45,7 @@ Job full() {
     job.timeout = 1.5;
     job.beat = 0.25;
     job.offline = true;
+    job.strict = true;
     job.inject = {"3:abort:1"};
     return job;
 }
