@@ -15,6 +15,8 @@ namespace {
 
 using Key = DistillSettings::Key;  // the keys of all stages of training are alike
 
+constexpr double kManyTimes = 10;  // that data is read: more than most people mean
+
 void check_point(const std::string& text,
                  std::string_view key,
                  const char* whose,
@@ -39,6 +41,17 @@ void check_point(const std::string& text,
     if ((point->kind == lm::Point::norm1 && !layer.attention) ||
         (point->kind == lm::Point::norm2 && !layer.mlp))
         refuse(fmt::format("'{}': this layer of {} has no such block", text, whose));
+}
+
+/// The first is the error, the others are notes.
+void refuse_all(const std::vector<lm::LayoutProblem>& problems) {
+    if (problems.empty())
+        return;
+    Error error({}, problems.front().message);
+    error.key(problems.front().key).hint(problems.front().hint).exit_code(kExitUsage);
+    for (std::size_t i = 1; i < problems.size(); i++)
+        error.note({}, fmt::format("and {}: {}", problems[i].key, problems[i].message));
+    throw error;
 }
 
 }  // namespace
@@ -76,6 +89,40 @@ void check_hidden(const Training& training,
             .exit_code(kExitUsage);
 }
 
+void tell_of_lengths(StageContext& context,
+                     const Training& training,
+                     const Lengths& lengths,
+                     std::optional<std::int64_t> tokens,
+                     const lm::ModelConfig& student) {
+    if (student.max_positions > 0 && training.sequence > student.max_positions)
+        context.log(LogLevel::warning,
+                    fmt::format("samples of {} tokens, but the student knows {} positions",
+                                training.sequence,
+                                student.max_positions));
+    if (!tokens || training.validate_only)
+        return;
+    auto all = static_cast<double>(std::max<std::int64_t>(*tokens, 1));
+    auto sequence = static_cast<double>(training.sequence);
+    double wanted = static_cast<double>(lengths.steps * training.global_batch) * sequence;
+    if (training.sequence >= *tokens)
+        context.log(LogLevel::warning,
+                    fmt::format("a sample of {} tokens is longer than all of the data, {}: it says "
+                                "the same {:.3g} times; a shorter sequence or more data",
+                                training.sequence,
+                                *tokens,
+                                (sequence + 1) / all));
+    else if (wanted > all)
+        context.log(
+            wanted > kManyTimes * all ? LogLevel::warning : LogLevel::info,
+            fmt::format(
+                "{} steps of {} samples of {} tokens read the data's {} tokens {:.3g} times",
+                lengths.steps,
+                training.global_batch,
+                training.sequence,
+                *tokens,
+                wanted / all));
+}
+
 lm::Layout checked_layout(const Training& training,
                           std::int64_t world,
                           const lm::ModelConfig& student) {
@@ -97,28 +144,59 @@ lm::Layout checked_layout(const Training& training,
                                                    training.sequence,
                                                    training.layout.tensor),
                             .hint = "or parallel.sequence: false"});
-    if (problems.empty())
-        return layout;
-    Error error({}, problems.front().message);
-    error.key(problems.front().key).hint(problems.front().hint).exit_code(kExitUsage);
-    for (std::size_t i = 1; i < problems.size(); i++)
-        error.note({}, fmt::format("and {}: {}", problems[i].key, problems[i].message));
-    throw error;
+    refuse_all(problems);
+    return layout;
 }
 
-lm::Layout teacher_layout(const lm::Layout& student, const lm::ModelConfig& teacher) {
+lm::Layout teacher_layout(const Training& training,
+                          const lm::Layout& student,
+                          const lm::ModelConfig& teacher) {
+    const TeacherWish& wish = training.teacher;
+    auto layers = static_cast<std::int64_t>(teacher.layers.size());
+    std::vector<lm::LayoutProblem> divides, problems;
+    auto neither = [&](const char* key, std::optional<std::int64_t> asked, std::int64_t own) {
+        if (asked.value_or(1) != 1 && *asked != own)
+            problems.push_back({.key = key,
+                                .message = fmt::format(
+                                    "{} {} of the teacher: its student has {}", key, *asked, own),
+                                .hint = own == 1 ? "1" : fmt::format("1 or {}", own)});
+    };
+    neither("tensor", wish.tensor, student.tensor);
+    neither("pipeline", wish.pipeline, student.pipeline);
+    lm::lay_out({.tensor = student.tensor}, student.tensor, teacher, divides);
+    std::int64_t tensor = wish.tensor.value_or(divides.empty() ? student.tensor : 1);
+    std::int64_t pipeline =
+        wish.pipeline.value_or(layers < student.pipeline ? 1 : student.pipeline);
     lm::Layout out = student;
-    std::vector<lm::LayoutProblem> problems;
-    lm::lay_out({.tensor = student.tensor}, student.tensor, teacher, problems);
-    if (!problems.empty())
-        out.tensor = 1;
-    auto layers = static_cast<int>(teacher.layers.size());
-    if (layers < student.pipeline)
-        out.pipeline = 1;
-    // As even as may be, and the last stages, where the head is, no longer than the others.
-    out.stage_layers.clear();
-    for (int stage = 0; stage < out.pipeline; stage++)
-        out.stage_layers.push_back(layers / out.pipeline + (stage < layers % out.pipeline ? 1 : 0));
+    if (problems.empty()) {
+        bool is_given = wish.first_layers || wish.last_layers;
+        lm::Layout laid = lm::lay_out({.tensor = tensor,
+                                       .pipeline = is_given ? pipeline : 1,
+                                       .first_layers = wish.first_layers,
+                                       .last_layers = wish.last_layers},
+                                      is_given ? tensor * pipeline : tensor,
+                                      teacher,
+                                      problems);
+        if (layers < pipeline && !is_given)
+            problems.push_back(
+                {.key = "pipeline",
+                 .message =
+                     fmt::format("pipeline {} of the teacher: it has {} layers", pipeline, layers),
+                 .hint = "1"});
+        out.tensor = static_cast<int>(tensor);
+        out.pipeline = static_cast<int>(pipeline);
+        out.stage_layers = laid.stage_layers;
+        if (!is_given) {
+            // As even as may be, and the last stages, where the head is, no longer than the others.
+            out.stage_layers.clear();
+            for (std::int64_t stage = 0; stage < pipeline; stage++)
+                out.stage_layers.push_back(
+                    static_cast<int>(layers / pipeline + (stage < layers % pipeline ? 1 : 0)));
+        }
+    }
+    for (lm::LayoutProblem& problem : problems)
+        problem.key = fmt::format("{}.{}", std::string_view(Key().parallel.teacher), problem.key);
+    refuse_all(problems);
     return out;
 }
 

@@ -29,14 +29,26 @@ void check_hidden(const Training& training,
                   const lm::ModelConfig& student,
                   const lm::ModelConfig& teacher);
 
+/// Says what works, but may not be what is meant: data that is read again, as megatron-core reads
+/// it where it is short, and samples longer than the student knows positions. `tokens`: of the
+/// data, as far as it is known.
+void tell_of_lengths(StageContext& context,
+                     const Training& training,
+                     const Lengths& lengths,
+                     std::optional<std::int64_t> tokens,
+                     const lm::ModelConfig& student);
+
 /// The ranks' layout. Throws Error (exit 2) at the first setting that does not divide; the others
 /// are notes.
 lm::Layout checked_layout(const Training& training,
                           std::int64_t world,
                           const lm::ModelConfig& student);
 
-/// How the teacher lies on the same ranks: as its student where it divides, else whole.
-lm::Layout teacher_layout(const lm::Layout& student, const lm::ModelConfig& teacher);
+/// How the teacher lies on the same ranks: as is asked for, else as its student where it divides,
+/// else whole. Throws Error (exit 2) for what it cannot.
+lm::Layout teacher_layout(const Training& training,
+                          const lm::Layout& student,
+                          const lm::ModelConfig& teacher);
 
 /// The tokenizers of both models and of the data are the same by content, and the logits that both
 /// models have cover them. Returns how many those are. Throws Error (exit 3) naming what differs

@@ -58,24 +58,29 @@ std::string MemoryParts::text() const {
 MemoryParts memory_of(const Training& training,
                       const lm::ModelConfig& student,
                       const std::optional<lm::ModelConfig>& teacher,
-                      const lm::Layout& layout,
-                      bool wide) {
-    double number = wide ? 4 : 2;
+                      const CostOf& how) {
+    const lm::Layout& layout = how.layout;
+    double number = how.wide ? 4 : 2;
     auto count = [](const lm::ModelConfig& model) {
         return static_cast<double>(lm::count(lm::weight_table(model)).total);
     };
-    double own = count(student) / layout.tensor / layout.pipeline;
+    double stage = count(student) / layout.pipeline, own = stage / layout.tensor;
     MemoryParts parts;
     parts.weights = own * number;
     if (teacher)
-        parts.teacher = count(*teacher) / layout.tensor / layout.pipeline * number;
+        parts.teacher =
+            count(*teacher) / how.teacher_layout.tensor / how.teacher_layout.pipeline * number;
     double tokens = static_cast<double>(training.micro_batch * training.sequence);
     parts.head = kHeadBuffers + 3 * tokens * static_cast<double>(student.hidden) * 4;
     if (training.validate_only)
         return parts;
     parts.gradients = own * 4;
-    parts.optimizer = own * (wide ? 8 : 12) / layout.data;
-    parts.snapshot = own * 12;
+    parts.optimizer = own * (how.wide ? 8 : 12) / layout.data;
+    // What other ranks have of a stage comes together on one; what that one has itself is copied
+    // where the training goes on meanwhile.
+    bool is_shared = layout.tensor > 1 || layout.data > 1;
+    bool goes_on = !how.steps || training.save_every < *how.steps;
+    parts.snapshot = is_shared || goes_on ? stage * 12 : 0;
     parts.activations =
         kept_a_token(student, layout, training.recompute) * tokens * number * layout.pipeline;
     return parts;

@@ -24,11 +24,17 @@ struct MemoryParts {
     std::string text() const;  ///< "weights 320 MiB, gradients ..."
 };
 
-/// Of the ranks the one with most. `wide`: computed in fp32.
+/// How the work is shared out, and what is known of it.
+struct CostOf {
+    lm::Layout layout, teacher_layout;
+    bool wide = true;                        ///< computed in fp32
+    std::optional<std::int64_t> steps = {};  ///< of the training
+};
+
+/// Of the ranks the one with most.
 MemoryParts memory_of(const Training& training,
                       const lm::ModelConfig& student,
                       const std::optional<lm::ModelConfig>& teacher,
-                      const lm::Layout& layout,
-                      bool wide);
+                      const CostOf& how);
 
 }  // namespace stillroom::train

@@ -117,14 +117,20 @@ void describe_training(DescribeContext& context, const Training& training, const
     checked_words(context, ports, student->model(), teacher);
     if (teacher)
         check_hidden(training, student->model(), *teacher);
-    if (student->model().max_positions > 0 && training.sequence > student->model().max_positions)
-        context.log(LogLevel::warning,
-                    fmt::format("samples of {} tokens, but the student knows {} positions",
-                                training.sequence,
-                                student->model().max_positions));
+    if (lengths && lm::has_dataset_info(context.input("data")))
+        tell_of_lengths(context,
+                        training,
+                        *lengths,
+                        lm::read_dataset_info(context.input("data")).tokens().most,
+                        student->model());
     bool wide = training.precision == "fp32" ||
                 (training.precision == "auto" && !lm::cpu_multiplies_bf16());
-    MemoryParts memory = memory_of(training, student->model(), teacher, layout, wide);
+    CostOf how{.layout = layout, .teacher_layout = layout, .wide = wide};
+    if (teacher)
+        how.teacher_layout = teacher_layout(training, layout, *teacher);
+    if (lengths)
+        how.steps = lengths->steps;
+    MemoryParts memory = memory_of(training, student->model(), teacher, how);
     context.log(LogLevel::info, fmt::format("memory of a rank: {}", memory.text()));
     Cost cost;
     lm::Counts counts = lm::count(lm::weight_table(student->model()));

@@ -1,7 +1,6 @@
 #include "plugins/train/teacher_in.h"
 
 #include "plugins/lm/parallel/crossing.h"
-#include "plugins/train/check.h"
 
 #include <ATen/core/Tensor.h>
 
@@ -28,11 +27,12 @@ lm::Decoder decoder_of(const lm::ModelPart& part, const fs::path& folder, const 
 
 OpenTeacher open_teacher(const fs::path& folder,
                          const lm::ModelConfig& config,
+                         const lm::Layout& layout,
                          const lm::Mesh& mesh,
                          lm::PartRequest request,
                          const Machine& machine) {
     OpenTeacher out;
-    out.layout = teacher_layout(mesh.layout, config);
+    out.layout = layout;
     bool whole_layers = out.layout.tensor == 1, one_stage = out.layout.pipeline == 1;
     out.is_here = !one_stage || mesh.is_last();
     if (!out.is_here)

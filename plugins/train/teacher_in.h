@@ -23,9 +23,10 @@ struct OpenTeacher {
     }
 };
 
-/// `request` is what this rank asks of the student.
+/// `request` is what this rank asks of the student, `layout` the teacher's.
 OpenTeacher open_teacher(const std::filesystem::path& folder,
                          const lm::ModelConfig& config,
+                         const lm::Layout& layout,
                          const lm::Mesh& mesh,
                          lm::PartRequest request,
                          const Machine& machine);

@@ -115,6 +115,8 @@ private:
         auto data =
             std::make_shared<const lm::DatasetFolder>(lm::open_dataset(context_.input("data")));
         lengths_ = *lengths_of(training_, data->tokens());
+        if (is_first())
+            tell_of_lengths(context_, training_, lengths_, data->tokens(), student_config_);
         train_.emplace(
             data, train_request(training_, has_valid, lengths_.steps * training_.global_batch));
         eod_ = data->info.eod;
@@ -219,8 +221,13 @@ private:
     }
 
     void open_teacher(const lm::PartRequest& request) {
-        teacher_.emplace(train::open_teacher(
-            context_.input(ports_.teacher), *teacher_config_, mesh_, request, machine_));
+        teacher_.emplace(
+            train::open_teacher(context_.input(ports_.teacher),
+                                *teacher_config_,
+                                teacher_layout(training_, mesh_.layout, *teacher_config_),
+                                mesh_,
+                                request,
+                                machine_));
         learning_.teacher_layout = teacher_->layout;
         learning_.teacher_hidden = teacher_config_->hidden;
         if (teacher_->is_here)
@@ -246,7 +253,14 @@ private:
             .validation = [this](std::int64_t step,
                                  const lm::Losses& losses) { telling_->validation(step, losses); },
             .warning = [this](const std::string& text) { telling_->warning(text); },
-            .cancelled = [this] { return context_.cancelled(); }};
+            .cancelled = [this] { return context_.cancelled(); },
+            .changes =
+                [this] {
+                    if (lent_)
+                        lent_->copy_rest();
+                    lent_.reset();
+                },
+            .spoils = [this](std::string_view what) { return context_.spoils(what); }};
     }
 
     lm::Loop loop() {
@@ -255,11 +269,10 @@ private:
     }
 
     void validate(lm::TrainingPoint& point) {
-        lm::Losses losses = loop().validate();
+        if (!loop().validate(point))
+            throw Error({}, "stopped within its validation").exit_code(kExitStopped);
         if (teacher_)
             teacher_->check();
-        point.first = lm::named_losses(losses);
-        telling_->validation(0, losses);
         if (is_first())
             write_unchanged(context_, student_folder_, context_.output("model"));
         tell(point);
@@ -269,14 +282,16 @@ private:
         point_ = &point;
         told_ = point.step;
         bool ended = loop().run(point, [this](const lm::TrainingPoint& now, bool last) {
-            lm::StateShare share = lm::take_snapshot(mesh_, *student_, last);
+            lm::Snapshot snapshot = lm::take_snapshot(mesh_, *student_, last);
+            lent_ = std::move(snapshot.lent);
             if (writer_)
-                writer_->write(std::move(share), now);
+                writer_->write(std::move(snapshot.share), now);
         });
         if (writer_)
             writer_->wait();
         machine_.world.barrier("states are on the disk");
-        context_.saved();
+        if (point.step > 0)
+            context_.saved();
         return ended;
     }
 
@@ -284,8 +299,10 @@ private:
     std::optional<fs::path> find(lm::TrainingPoint& point) {
         std::int64_t step = -1;
         if (is_first())
-            if (std::optional<lm::FoundState> found = lm::find_state(
-                    context_.work(), {.threads = static_cast<unsigned>(context_.threads())})) {
+            if (std::optional<lm::FoundState> found =
+                    lm::find_state(context_.work(),
+                                   {.strict = context_.strict(),
+                                    .threads = static_cast<unsigned>(context_.threads())})) {
                 for (const std::string& damaged : found->passed_over)
                     context_.log(LogLevel::warning, damaged);
                 step = found->point.step;
@@ -343,6 +360,9 @@ private:
     void tell(const lm::TrainingPoint& point) {
         if (!is_first())
             return;
+        if (point.step > 0 && point.skipped == point.step)
+            context_.log(LogLevel::warning,
+                         fmt::format("nothing was learnt: all {} steps were left out", point.step));
         Summary summary{.point = point,
                         .last = std::nullopt,
                         .peak_memory = peak_memory(machine_.device),
@@ -377,6 +397,7 @@ private:
     lm::Learning learning_;
     std::optional<Telling> telling_;
     std::optional<lm::StateWriter> writer_;
+    std::shared_ptr<lm::Lent> lent_;
     lm::TrainingPoint* point_ = nullptr;
     std::optional<lm::StepRecord> last_;
     std::int64_t told_ = 0;

@@ -81,7 +81,8 @@ void check_spans(const Training& training, const Lengths& lengths) {
             fmt::format("a warmup of {:.6g} steps does not end before the {:.6g} of the schedule",
                         steps(schedule.warmup),
                         steps(schedule.length)),
-            "schedule.warmup: {share: 0.05} of the training, or a longer training");
+            fmt::format("schedule.warmup: {}, a twentieth of them, or a longer training",
+                        schedule.length / training.global_batch / 20));
     if (schedule.course == lm::Course::wsd && !training.tail_steps)
         refuse(Key().schedule.kind,
                "wsd falls at its end, and tail_steps does not say over how many steps",

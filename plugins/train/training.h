@@ -29,6 +29,12 @@ struct HiddenWish {
     double weight = 1;
 };
 
+/// How the teacher is wanted to lie on its student's ranks; nothing: as the student where it
+/// divides.
+struct TeacherWish {
+    std::optional<std::int64_t> tensor, pipeline, first_layers, last_layers;
+};
+
 /// What the stages of training ask for, all of them in the same words.
 struct Training {
     // How long; one of them.
@@ -66,6 +72,7 @@ struct Training {
     std::string precision;
     std::int64_t recompute = 0;  ///< layers a saved state; 0: none
     lm::LayoutWish layout;
+    TeacherWish teacher;
     std::optional<bool> sequence_parallel;  ///< nothing: where ranks share layers
     std::int64_t log_every = 10;
     bool tensorboard = true;

@@ -95,6 +95,16 @@ void read_parallel(const Settings& settings, Training& out) {
         out.layout.data = *data;
     if (const auto* shares = std::get_if<bool>(&parallel.sequence))
         out.sequence_parallel = *shares;
+    if constexpr (requires { parallel.teacher; }) {
+        auto ranks = [](const auto& wish) {
+            const auto* number = std::get_if<std::int64_t>(&wish);
+            return number ? std::optional(*number) : std::nullopt;
+        };
+        out.teacher = {.tensor = ranks(parallel.teacher.tensor),
+                       .pipeline = ranks(parallel.teacher.pipeline),
+                       .first_layers = parallel.teacher.num_layers_in_first_pipeline_stage,
+                       .last_layers = parallel.teacher.num_layers_in_last_pipeline_stage};
+    }
     if (const auto* every = std::get_if<1>(&settings.recompute))
         out.recompute = every->every;
     else

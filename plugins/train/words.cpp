@@ -49,7 +49,8 @@ std::optional<lm::VocabularyFacts> tokenizer_facts(const fs::path& folder) {
 void check_data(const StageContext& context,
                 std::string_view port,
                 const std::optional<lm::VocabularyFacts>& tokenizer,
-                std::int64_t words) {
+                std::int64_t words,
+                const char* whose) {
     if (!context.has(port) || !lm::has_dataset_info(context.input(port)))
         return;
     lm::DatasetInfo info = lm::read_dataset_info(context.input(port));
@@ -64,8 +65,10 @@ void check_data(const StageContext& context,
                            info.tokenizer.substr(0, 12),
                            tokenizer->digest.substr(0, 12)));
     if (info.vocabulary && *info.vocabulary > words)
-        refuse(fmt::format(
-            "the data's vocabulary of {} does not fit {} logits", *info.vocabulary, words));
+        refuse(fmt::format("the data's vocabulary of {} does not fit the {} logits of the {}",
+                           *info.vocabulary,
+                           words,
+                           whose));
 }
 
 }  // namespace
@@ -88,14 +91,21 @@ std::int64_t checked_words(const StageContext& context,
                 .hint("what the teacher predicts must be the student's tokens")
                 .exit_code(kExitBadInput);
     if (own && own->size > words)
-        throw Error(
-            {},
-            fmt::format(
-                "the tokenizer has {} ids, and both models have only {} logits", own->size, words))
+        throw Error({},
+                    fmt::format("the tokenizer has {} ids, and {} only {} logits",
+                                own->size,
+                                teacher && teacher->vocab != student.vocab ? "one of the models has"
+                                : teacher                                  ? "both models have"
+                                                                           : "the model has",
+                                words))
             .key(std::string(ports.student))
             .exit_code(kExitBadInput);
     for (std::string_view port : std::array<std::string_view, 2>{"data", "valid"})
-        check_data(context, port, own, words);
+        check_data(context,
+                   port,
+                   own,
+                   words,
+                   teacher && teacher->vocab < student.vocab ? "teacher" : "student");
     return words;
 }
 

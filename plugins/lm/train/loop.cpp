@@ -3,6 +3,7 @@
 #include "engine/base/error.h"
 #include "plugins/lm/data/batch_reader.h"
 #include "plugins/lm/train/gradients.h"
+#include "plugins/lm/train/offenders.h"
 
 #include <ATen/ops/tensor.h>
 #include <fmt/format.h>
@@ -142,20 +143,21 @@ void Loop::learn(const TrainingPoint& point, StepRecord& record) {
     how.decay = plan_.decay_ramp ? ramp_value(*plan_.decay_ramp, record.step) : plan_.decay;
     how.step = record.step - point.skipped;
     how.factor = (plan_.clip ? clip_factor(record.gradient_norm, *plan_.clip) : 1) / rows;
+    if (events_.changes)
+        events_.changes();
     update(student_, how);
     share_weights(*learning_.mesh, student_);
 }
 
 StepRecord Loop::step(TrainingPoint& point, Batches& batches) {
     double begin = now();
-    std::int64_t count = plan_.global_batch / (plan_.micro_batch * learning_.mesh->layout.data);
     StepRecord record;
     record.step = point.step + 1;
     record.tokens = plan_.global_batch * train_.sequence();
     record.lr = learning_rate(plan_.schedule, point.samples + plan_.global_batch);
     bool stop = wants_stop();
     if (plan_.skip_steps.contains(record.step)) {
-        batches.drop(count);
+        batches.drop(micro_batches());
         record.losses = agreed(
             {.pass = {.head = {}, .hidden = std::vector<double>(learning_.hidden.size())}}, stop);
         record.skipped = true;
@@ -164,30 +166,15 @@ StepRecord Loop::step(TrainingPoint& point, Batches& batches) {
                                     point.samples,
                                     point.samples + plan_.global_batch - 1));
     } else {
-        student_.gradient_N.zero_();
-        StepSums sums = run_micro_batches(
-            learning_, count, [&] { return batches.next(); }, /*learns=*/true);
-        record.losses = agreed(sums, stop);
+        record.losses = agreed(taught(batches), stop);
         if (record.losses.rows == 0) {
             record.skipped = true;
             events_.warning(
                 fmt::format("step {}: no token counts, so nothing is learnt", record.step));
         } else {
             learn(point, record);
-            if (!shrinks_scale(point, record) && record.skipped) {
-                std::string what =
-                    fmt::format("step {}: {} is not finite (samples {} to {})",
-                                record.step,
-                                std::isfinite(record.losses.total) ? "the gradient" : "the loss",
-                                point.samples,
-                                point.samples + plan_.global_batch - 1);
-                if (!plan_.skip_nonfinite)
-                    throw Error({}, what)
-                        .hint("a lower optimizer.lr, or on_nonfinite: skip; the last save is kept")
-                        .exit_code(kExitNumeric);
-                point.nonfinite++;
-                events_.warning(what + ": the step is left out");
-            }
+            if (!shrinks_scale(point, record) && record.skipped)
+                leave_out(point, record);
         }
     }
     point.skipped += record.skipped ? 1 : 0;
@@ -198,6 +185,37 @@ StepRecord Loop::step(TrainingPoint& point, Batches& batches) {
     point.seconds += record.seconds;
     stop_ = stop;
     return record;
+}
+
+/// This rank's losses and gradients of a step.
+StepSums Loop::taught(Batches& batches) {
+    student_.gradient_N.zero_();
+    StepSums sums = run_micro_batches(
+        learning_, micro_batches(), [&] { return batches.next(); }, /*learns=*/true);
+    if (events_.spoils && events_.spoils("loss"))
+        sums.pass.head.nonfinite++;
+    if (events_.spoils && events_.spoils("gradient"))
+        student_.gradient_N.narrow(0, 0, 1).fill_(std::numeric_limits<float>::quiet_NaN());
+    return sums;
+}
+
+/// A step whose loss or gradient is no number, as all ranks have seen.
+void Loop::leave_out(TrainingPoint& point, const StepRecord& record) {
+    std::string what = fmt::format("step {}: {} is not finite (samples {} to {})",
+                                   record.step,
+                                   std::isfinite(record.losses.total) ? "the gradient" : "the loss",
+                                   point.samples,
+                                   point.samples + plan_.global_batch - 1);
+    if (!plan_.skip_nonfinite) {
+        Error error({}, what);
+        error.hint("a lower optimizer.lr, or on_nonfinite: skip; the last save is kept")
+            .exit_code(kExitNumeric);
+        for (const std::string& offender : offenders(student_))
+            error.note({}, offender);
+        throw error;
+    }
+    point.nonfinite++;
+    events_.warning(what + ": the step is left out");
 }
 
 /// Keeps the scale of slopes; true where the step only found that it was too large.
@@ -229,21 +247,44 @@ void Loop::note_spike(const StepRecord& record) {
     usual_loss_ = usual_loss_ > 0 ? kForgets * usual_loss_ + (1 - kForgets) * loss : loss;
 }
 
+bool Loop::is_due(const TrainingPoint& point) const {
+    return valid_ && plan_.eval_batches > 0 && point.validated < point.step &&
+           (point.step == plan_.steps || point.step % plan_.eval_every == 0);
+}
+
+bool Loop::validate(TrainingPoint& point) {
+    Batches batches(*this, *valid_, 0);
+    StepSums sums{.pass = {.head = {}, .hidden = std::vector<double>(learning_.hidden.size())}};
+    for (std::int64_t i = 0; i < plan_.eval_batches; i++) {
+        // Not where its time is over: a start that validates alone would come to nothing.
+        if (learning_.mesh->world.any(events_.cancelled(), "whether to go on"))
+            return false;
+        sums += run_micro_batches(
+            learning_, micro_batches(), [&] { return batches.next(); }, /*learns=*/false);
+    }
+    bool stop = false;
+    Losses found = agreed(sums, stop);
+    point.validated = point.step;
+    auto& into = point.first.empty() ? point.first : point.last;
+    into = named_losses(found);
+    if (!std::isfinite(found.total))
+        events_.warning(
+            fmt::format("validation after step {}: the loss is not finite in some of {} tokens",
+                        point.step,
+                        found.rows));
+    else if (point.best.empty() || found.total < point.best.at("total"))
+        point.best = named_losses(found);
+    events_.validation(point.step, found);
+    return true;
+}
+
 bool Loop::run(TrainingPoint& point, const Save& save) {
     if (student_.weights_N.scalar_type() == at::kHalf && point.step == 0)
         point.loss_scale = kFirstScale;
     learning_.scale = point.loss_scale;
     Batches batches(*this, train_, point.samples);
-    auto validate_at = [&](std::int64_t step) {
-        Losses found = validate();
-        auto& into = point.first.empty() ? point.first : point.last;
-        into = named_losses(found);
-        if (point.best.empty() || found.total < point.best.at("total"))
-            point.best = named_losses(found);
-        events_.validation(step, found);
-    };
-    if (point.step == 0 && valid_ && plan_.eval_batches > 0)
-        validate_at(0);
+    if (is_due(point) && !validate(point))  // the first, or one that a stop came into
+        return false;
     while (point.step < plan_.steps) {
         StepRecord record = step(point, batches);
         note_spike(record);
@@ -252,24 +293,18 @@ bool Loop::run(TrainingPoint& point, const Save& save) {
         events_.step(record);
         bool ends = point.step == plan_.steps;
         bool stops = stop_ || (plan_.stop_step && point.step >= *plan_.stop_step);
-        if (valid_ && plan_.eval_batches > 0 && (ends || point.step % plan_.eval_every == 0))
-            validate_at(point.step);
+        bool waits = is_due(point) && !validate(point);  // for the next start
+        stops |= waits;
         if (ends || stops || point.step % plan_.save_every == 0)
             save(point, /*last=*/ends || stops);
-        if (stops && !ends)
+        if (stops && (!ends || waits))
             return false;
     }
     return true;
 }
 
-Losses Loop::validate() const {
-    std::int64_t count =
-        plan_.eval_batches * plan_.global_batch / (plan_.micro_batch * learning_.mesh->layout.data);
-    Batches batches(*this, *valid_, 0);
-    bool stop = false;
-    return agreed(run_micro_batches(
-                      learning_, count, [&] { return batches.next(); }, /*learns=*/false),
-                  stop);
+std::int64_t Loop::micro_batches() const {
+    return plan_.global_batch / (plan_.micro_batch * learning_.mesh->layout.data);
 }
 
 }  // namespace stillroom::lm

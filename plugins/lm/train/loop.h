@@ -11,6 +11,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace stillroom::lm {
@@ -64,7 +65,10 @@ struct LoopEvents {
     std::function<void(const StepRecord&)> step;
     std::function<void(std::int64_t step, const Losses&)> validation;
     std::function<void(const std::string&)> warning;
-    std::function<bool()> cancelled;  ///< this rank's view
+    std::function<bool()> cancelled;     ///< this rank's view
+    std::function<void()> changes = {};  ///< parameters are about to be updated
+    /// What a test breaks on purpose, "loss" or "gradient": true once. May be empty.
+    std::function<bool(std::string_view)> spoils = {};
 };
 
 /// One training on the ranks of a mesh. Bitwise the same for the same build, machine, layout and
@@ -85,8 +89,8 @@ public:
     /// From there to the end, or until somebody wants to stop: false.
     bool run(TrainingPoint& point, const Save& save);
 
-    /// The student as it is.
-    Losses validate() const;
+    /// Measures the student as it is, and notes that; false if somebody wants to stop meanwhile.
+    bool validate(TrainingPoint& point);
 
 private:
     class Batches;
@@ -96,6 +100,10 @@ private:
     double agreed_norm(const at::Tensor& flat_O) const;
     bool wants_stop() const;
     void note_spike(const StepRecord& record);
+    bool is_due(const TrainingPoint& point) const;
+    std::int64_t micro_batches() const;
+    void leave_out(TrainingPoint& point, const StepRecord& record);
+    StepSums taught(Batches& batches);
     void learn(const TrainingPoint& point, StepRecord& record);
     bool shrinks_scale(TrainingPoint& point, const StepRecord& record);
 

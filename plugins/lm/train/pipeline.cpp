@@ -12,16 +12,7 @@ namespace stillroom::lm {
 namespace {
 
 void add(StepSums& to, const StagePass& pass) {
-    const HeadSums& head = pass.sums().head;
-    to.pass.head.rows += head.rows;
-    to.pass.head.kl += head.kl;
-    to.pass.head.ce += head.ce;
-    to.pass.head.agreeing += head.agreeing;
-    to.pass.head.nonfinite += head.nonfinite;
-    for (std::size_t i = 0; i < to.pass.hidden.size(); i++)
-        to.pass.hidden[i] += pass.sums().hidden[i];
-    to.counted += pass.counted();
-    to.tokens += pass.tokens();
+    to += {.pass = pass.sums(), .counted = pass.counted(), .tokens = pass.tokens()};
 }
 
 /// One rank's turns.
@@ -152,6 +143,21 @@ private:
 };
 
 }  // namespace
+
+StepSums& StepSums::operator+=(const StepSums& other) {
+    const HeadSums& head = other.pass.head;
+    pass.head.rows += head.rows;
+    pass.head.kl += head.kl;
+    pass.head.ce += head.ce;
+    pass.head.agreeing += head.agreeing;
+    pass.head.nonfinite += head.nonfinite;
+    pass.hidden.resize(other.pass.hidden.size());
+    for (std::size_t i = 0; i < pass.hidden.size(); i++)
+        pass.hidden[i] += other.pass.hidden[i];
+    counted += other.counted;
+    tokens += other.tokens;
+    return *this;
+}
 
 StepSums run_micro_batches(const Learning& learning,
                            std::int64_t count,

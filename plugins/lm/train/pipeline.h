@@ -8,10 +8,12 @@ namespace stillroom::lm {
 
 /// What this rank found in a step's micro-batches: sums over rows are where the head is, those of
 /// hidden states where the student's point is.
-struct StepSums {
+struct STILLROOM_API StepSums {
     PassSums pass;
     std::int64_t counted = 0;  ///< rows that count, of this rank's data
     std::int64_t tokens = 0;
+
+    StepSums& operator+=(const StepSums& other);
 };
 
 /// Runs micro-batches through the stages of the pipeline, each stage one forward and one backward

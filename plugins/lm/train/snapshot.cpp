@@ -11,13 +11,9 @@ namespace {
 
 constexpr std::string_view kMaster = ".master", kMean = ".exp_avg", kSquare = ".exp_avg_sq";
 
-/// All of a flat buffer of which each data rank has a range, on the host: a copy, unless it is the
-/// `last`.
-at::Tensor whole_of(const Mesh& mesh,
-                    const Parameters& parameters,
-                    const at::Tensor& flat_O,
-                    bool last) {
-    if (mesh.data.size() == 1 && (last || !flat_O.is_cpu()))
+/// All of a flat buffer of which each data rank has a range; the buffer itself where one has all.
+at::Tensor whole_of(const Mesh& mesh, const Parameters& parameters, const at::Tensor& flat_O) {
+    if (mesh.data.size() == 1)
         return flat_O.cpu();
     at::Tensor flat_N = at::empty({parameters.size()}, flat_O.options());
     mesh.data.gather(flat_N, flat_O.contiguous(), "training state").wait();
@@ -50,9 +46,8 @@ void put_parts(const std::vector<Parameter>& list,
 /// Whole tensors in the order of the list; none on ranks that do not write.
 std::vector<at::Tensor> gathered(const Mesh& mesh,
                                  const Parameters& parameters,
-                                 const at::Tensor& flat_O,
-                                 bool last) {
-    at::Tensor flat_N = whole_of(mesh, parameters, flat_O, last);
+                                 const at::Tensor& flat_O) {
+    at::Tensor flat_N = whole_of(mesh, parameters, flat_O);
     if (mesh.place.data != 0)
         return {};
     if (mesh.place.tensor != 0) {
@@ -69,20 +64,6 @@ std::vector<at::Tensor> gathered(const Mesh& mesh,
         put_parts(list, other_N, wholes);
     }
     return wholes;
-}
-
-NewTensor new_tensor(std::string name, const at::Tensor& fp32, at::ScalarType type) {
-    NewTensor out;
-    out.info.name = std::move(name);
-    out.info.dtype = type == at::kBFloat16 ? Dtype::bf16
-                     : type == at::kHalf   ? Dtype::f16
-                                           : Dtype::f32;
-    out.info.shape = fp32.sizes().vec();
-    out.make = [fp32, type](const WriteBytes& write) {
-        at::Tensor values = fp32.to(type).contiguous();
-        write({static_cast<const std::byte*>(values.const_data_ptr()), values.nbytes()});
-    };
-    return out;
 }
 
 /// Another stage of the pipeline writes it.
@@ -104,31 +85,40 @@ at::Tensor tensor_of(const FolderTensor& found) {
 
 }  // namespace
 
-StateShare take_snapshot(const Mesh& mesh, const Parameters& parameters, bool last) {
+Snapshot take_snapshot(const Mesh& mesh, const Parameters& parameters, bool last) {
     at::ScalarType type = parameters.weights_N.scalar_type();
     bool has_master = type != at::kFloat;
-    std::vector<at::Tensor> master = gathered(mesh, parameters, parameters.master_O, last);
-    std::vector<at::Tensor> mean = gathered(mesh, parameters, parameters.mean_O, last);
-    std::vector<at::Tensor> square = gathered(mesh, parameters, parameters.square_O, last);
-    StateShare share;
+    std::vector<at::Tensor> master = gathered(mesh, parameters, parameters.master_O);
+    std::vector<at::Tensor> mean = gathered(mesh, parameters, parameters.mean_O);
+    std::vector<at::Tensor> square = gathered(mesh, parameters, parameters.square_O);
+    Snapshot out;
     if (!writes_state(mesh))
-        return share;
+        return out;
+    auto lent = std::make_shared<Lent>();
+    auto lend = [&](const std::string& name,
+                    const at::Tensor& values,
+                    const at::Tensor& flat_O,
+                    at::ScalarType as) {
+        return lent->tensor(name, values, as, /*changes=*/values.is_alias_of(flat_O));
+    };
     for (std::size_t i = 0; i < master.size(); i++) {
         const HeldWeight& held = parameters.list()[i].held;
         if (is_elsewhere(mesh, held))
             continue;
-        auto keep = [&](std::string_view kind, const at::Tensor& values) {
-            share.optimizer.push_back(
-                new_tensor(fmt::format("{}{}", held.name, kind), values, at::kFloat));
+        auto keep = [&](std::string_view kind, const at::Tensor& values, const at::Tensor& flat_O) {
+            out.share.optimizer.push_back(
+                lend(fmt::format("{}{}", held.name, kind), values, flat_O, at::kFloat));
         };
         if (!is_projection(held))
-            share.model.push_back(new_tensor(held.name, master[i], type));
+            out.share.model.push_back(lend(held.name, master[i], parameters.master_O, type));
         if (has_master || is_projection(held))
-            keep(kMaster, master[i]);
-        keep(kMean, mean[i]);
-        keep(kSquare, square[i]);
+            keep(kMaster, master[i], parameters.master_O);
+        keep(kMean, mean[i], parameters.mean_O);
+        keep(kSquare, square[i], parameters.square_O);
     }
-    return share;
+    if (!last)
+        out.lent = std::move(lent);
+    return out;
 }
 
 void restore(const StateTensors& state, Parameters& parameters) {

@@ -20,6 +20,7 @@ void visit_fields(Point& point, Visit visit) {
     visit("scaled_steps", point.scaled_steps);
     visit("overflows", point.overflows);
     visit("seconds", point.seconds);
+    visit("validated", point.validated);
     visit("first", point.first);
     visit("last", point.last);
     visit("best", point.best);

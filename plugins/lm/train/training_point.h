@@ -22,6 +22,7 @@ struct TrainingPoint {
     std::int64_t scaled_steps = 0;              ///< since it changed
     std::int64_t overflows = 0;                 ///< seen since it last changed
     double seconds = 0;                         ///< of work, over all starts
+    std::int64_t validated = -1;                ///< after this step; -1: never
     std::map<std::string, double> first, last;  ///< validations, by the name of the loss
     std::map<std::string, double> best;
 
