@@ -114,10 +114,10 @@ def a_launch_by_mpi_starts_mpirun_for_each_stage_of_several_ranks(bench):
         check_nothing_runs(place)
 
 
-def torchrun(bench):
+def torchrun(bench, ranks=3):
     for python in filter(None, (os.environ.get("STILLROOM_TEST_PYTHON"), sys.executable, shutil.which("python3"))):
         if subprocess.run([python, "-c", "import torch.distributed.run"], capture_output=True).returncode == 0:
-            return [python, "-m", "torch.distributed.run", "--no-python", "--nproc-per-node", 3, "--max-restarts=0"]
+            return [python, "-m", "torch.distributed.run", "--no-python", "--nproc-per-node", ranks, "--max-restarts=0"]
     raise Skipped("no Python here has torch (STILLROOM_TEST_PYTHON names another one)")
 
 
