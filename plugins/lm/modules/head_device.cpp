@@ -21,8 +21,8 @@
 namespace stillroom::lm {
 namespace {
 
-constexpr std::int64_t kRows = 2048;  // reading the weights again costs a tenth of a product
-constexpr std::int64_t kStep = 8;     // rows of logits begin on 16 bytes
+constexpr std::int64_t kRowsAtOnce = 2048;  // reading the weights again costs a tenth of a product
+constexpr std::int64_t kStep = 8;           // rows of logits begin on 16 bytes
 
 class DeviceEngine final : public HeadEngine {
 public:
@@ -36,7 +36,7 @@ public:
           words_(words),
           kernels_(kernels) {
         std::int64_t rows =
-            batch.rows_at_once > 0 ? batch.rows_at_once : std::min(most_rows, kRows);
+            batch.rows_at_once > 0 ? batch.rows_at_once : std::min(most_rows, kRowsAtOnce);
         std::int64_t stride = (words + kStep - 1) / kStep * kStep;
         at::TensorOptions like = batch.student.weight_VD.options();
         s_NV_ = at::empty({rows, stride}, like);
