@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <exception>
 
 namespace stillroom {
 
@@ -19,7 +20,7 @@ ScratchFolder::ScratchFolder(const std::filesystem::path& beginning)
 ScratchFolder::~ScratchFolder() {
     try {
         remove_tree(path_);
-    } catch (const Error&) {  // what is left is named for what made it
+    } catch (const std::exception&) {  // also without memory; what is left is named for its maker
     }
 }
 

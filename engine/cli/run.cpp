@@ -43,11 +43,22 @@ void say_bug(std::string_view what) {
     ::_exit(kExitInternal);
 }
 
+/// Of a thread. What is thrown out of a function that may not throw is no current exception: the
+/// standard library has such functions, and they take memory.
+thread_local bool memory_was_refused = false;
+
+[[noreturn]] void remember_refusal() {
+    memory_was_refused = true;
+    throw std::bad_alloc();
+}
+
 /// Where even to say what went wrong takes memory that is not there, or what throws may not.
 [[noreturn]] void end_without_memory() {
     try {
         if (std::exception_ptr failure = std::current_exception())
             std::rethrow_exception(failure);
+        if (memory_was_refused)
+            throw std::bad_alloc();
     } catch (const std::bad_alloc&) {
         write_stderr("error: out of memory\n");
         ::_exit(kExitResource);
@@ -126,6 +137,7 @@ int run(int argc, char** argv) {
 
 int run_command_line(int argc, char** argv) {
     std::set_terminate(end_without_memory);
+    std::set_new_handler(remember_refusal);
     prepare_streams();
     std::vector<std::string_view> words(argv, argv + argc);
     if (words.size() > 1 && words[1] == "__complete")
