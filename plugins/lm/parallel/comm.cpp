@@ -14,6 +14,7 @@
 
 // The header is empty without it.
 #define USE_C10D_GLOO
+#include <c10/util/env.h>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 
@@ -142,6 +143,7 @@ struct Circle {
           self_rank(self),
           label(name) {
         c10::intrusive_ptr<Gloo::Options> options = Gloo::Options::create(all->deadline);
+        record_no_flights();
         options->devices.push_back(
             Gloo::createDeviceForHostname(all->place.address, /*lazyInit=*/false));
         std::string what = fmt::format("meeting '{}'", label);
@@ -155,6 +157,14 @@ struct Circle {
         } catch (const std::exception& problem) {
             throw lost(what, problem);
         }
+    }
+
+    /// PyTorch keeps the last 2,000 operations with their call stacks, for a dump that nobody here
+    /// asks for, in one map of the process that groups of two threads write without a lock. It
+    /// reads this when the first group begins.
+    static void record_no_flights() {
+        static const bool once = (c10::utils::set_env("TORCH_FR_BUFFER_SIZE", "0"), true);
+        static_cast<void>(once);
     }
 
     /// The communicator of all members; made when it is first needed, by all of them.
