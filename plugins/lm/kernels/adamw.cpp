@@ -6,13 +6,6 @@
 namespace stillroom::lm {
 namespace {
 
-struct Adamw {
-    float beta1, beta2, eps, factor;
-    float kept;      // of a parameter: 1 - lr·decay
-    float rate;      // lr over the mean's bias correction
-    float unbiased;  // 1 over the root of the square's
-};
-
 struct Buffers {
     float *master, *mean, *square;
     const float* gradient;
@@ -37,7 +30,7 @@ STILLROOM_INLINE void root(Floats& x) {
 }
 
 template <class Floats>
-STILLROOM_INLINE void adamw_body(const Adamw& a, const Buffers& b) {
+STILLROOM_INLINE void adamw_body(const AdamwFactors& a, const Buffers& b) {
     constexpr std::size_t lanes = kLanes<Floats>;
     for (std::size_t i = 0; i < b.count; i += lanes) {
         std::size_t elements = std::min(lanes, b.count - i);
@@ -75,13 +68,24 @@ STILLROOM_INLINE void squares_body(const float* x, std::size_t count, double& su
     }
 }
 
-STILLROOM_TIERS(adamw_floats, (const Adamw& a, const Buffers& b), adamw_body, (a, b))
+STILLROOM_TIERS(adamw_floats, (const AdamwFactors& a, const Buffers& b), adamw_body, (a, b))
 STILLROOM_TIERS(add_squares,
                 (const float* x, std::size_t count, double& sum),
                 squares_body,
                 (x, count, sum))
 
 }  // namespace
+
+AdamwFactors factors_of(const AdamwStep& step) {
+    auto steps = static_cast<double>(step.step);
+    return {.beta1 = static_cast<float>(step.beta1),
+            .beta2 = static_cast<float>(step.beta2),
+            .eps = static_cast<float>(step.eps),
+            .factor = static_cast<float>(step.factor),
+            .kept = static_cast<float>(1 - step.lr * step.decay),
+            .rate = static_cast<float>(step.lr / (1 - std::pow(step.beta1, steps))),
+            .unbiased = static_cast<float>(1 / std::sqrt(1 - std::pow(step.beta2, steps)))};
+}
 
 void adamw(Tier tier,
            const AdamwStep& step,
@@ -91,15 +95,7 @@ void adamw(Tier tier,
            const float* gradient,
            Bf16* rounded,
            std::size_t count) {
-    auto steps = static_cast<double>(step.step);
-    Adamw a{.beta1 = static_cast<float>(step.beta1),
-            .beta2 = static_cast<float>(step.beta2),
-            .eps = static_cast<float>(step.eps),
-            .factor = static_cast<float>(step.factor),
-            .kept = static_cast<float>(1 - step.lr * step.decay),
-            .rate = static_cast<float>(step.lr / (1 - std::pow(step.beta1, steps))),
-            .unbiased = static_cast<float>(1 / std::sqrt(1 - std::pow(step.beta2, steps)))};
-    adamw_floats_of(tier)(a,
+    adamw_floats_of(tier)(factors_of(step),
                           {.master = master,
                            .mean = mean,
                            .square = square,

@@ -1,20 +1,14 @@
 #pragma once
 
 #include "engine/base/api.h"
+#include "plugins/lm/kernels/adamw_step.h"
 #include "plugins/lm/kernels/vectors.h"
 
 #include <cstddef>
-#include <cstdint>
 
 namespace stillroom::lm {
 
-/// An update of AdamW, its weight decay decoupled.
-struct AdamwStep {
-    double lr = 0, beta1 = 0.9, beta2 = 0.95, eps = 1e-8;
-    double decay = 0;       ///< of these parameters: 0 for those of one dimension
-    double factor = 1;      ///< times the gradient: over the tokens, clipped
-    std::int64_t step = 1;  ///< counted from 1
-};
+STILLROOM_API AdamwFactors factors_of(const AdamwStep& step);
 
 /// One pass over flat buffers, all of `count`: master, moments and gradients in fp32. `rounded`, if
 /// not null, gets the new parameters in bf16.

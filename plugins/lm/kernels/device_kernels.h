@@ -1,6 +1,7 @@
 #pragma once
 
 #include "engine/base/api.h"
+#include "plugins/lm/kernels/adamw_step.h"
 #include "plugins/lm/kernels/row_sums.h"
 
 #include <cstdint>
@@ -44,10 +45,7 @@ struct FlatUpdate {
     std::uint16_t* rounded = nullptr;      ///< bf16; null: none
     const std::uint8_t* decays = nullptr;  ///< of each line
     std::int64_t count = 0;                ///< a multiple of 16
-    float beta1 = 0, beta2 = 0, eps = 0, factor = 1;
-    float kept = 1;      ///< of a parameter that decays: 1 - lr·decay
-    float rate = 0;      ///< lr over the mean's bias correction
-    float unbiased = 1;  ///< 1 over the root of the square's
+    AdamwFactors by;
 };
 
 /// gate(a)·b, as kernels/gated.h has it; each begins on 16 bytes.

@@ -20,6 +20,7 @@ __device__ inline std::int64_t all_threads() {
 }
 
 static __global__ void adamw_kernel(FlatUpdate u) {
+    const AdamwFactors& by = u.by;
     constexpr int kCount = kPack<float>;
     for (std::int64_t i = first_of_thread() * kCount; i < u.count; i += all_threads() * kCount) {
         float p[kCount], m[kCount], v[kCount], g[kCount];
@@ -27,12 +28,12 @@ static __global__ void adamw_kernel(FlatUpdate u) {
         load_pack(m, u.mean + i, kCount);
         load_pack(v, u.square + i, kCount);
         load_pack(g, u.gradient + i, kCount);
-        float kept = u.decays[i / kLine] ? u.kept : 1;
+        float kept = u.decays[i / kLine] ? by.kept : 1;
         for (int k = 0; k < kCount; k++) {
-            float slope = g[k] * u.factor;
-            m[k] = m[k] * u.beta1 + slope * (1 - u.beta1);
-            v[k] = v[k] * u.beta2 + slope * slope * (1 - u.beta2);
-            p[k] = p[k] * kept - m[k] * u.rate / (sqrtf(v[k]) * u.unbiased + u.eps);
+            float slope = g[k] * by.factor;
+            m[k] = m[k] * by.beta1 + slope * (1 - by.beta1);
+            v[k] = v[k] * by.beta2 + slope * slope * (1 - by.beta2);
+            p[k] = p[k] * kept - m[k] * by.rate / (sqrtf(v[k]) * by.unbiased + by.eps);
         }
         store_pack(u.mean + i, m, kCount);
         store_pack(u.square + i, v, kCount);

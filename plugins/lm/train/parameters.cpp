@@ -232,7 +232,6 @@ double own_square_sum(const Parameters& parameters, const at::Tensor& flat_O) {
 
 void update(Parameters& parameters, const AdamwStep& step, const DeviceKernels& kernels) {
     bool rounds = parameters.weights_N.scalar_type() == at::kBFloat16;
-    auto steps = static_cast<double>(step.step);
     at::Tensor gradient_O = parameters.own(parameters.gradient_N),
                weights_O = parameters.own(parameters.weights_N);
     FlatUpdate all{
@@ -243,13 +242,7 @@ void update(Parameters& parameters, const AdamwStep& step, const DeviceKernels& 
         .rounded = rounds ? static_cast<std::uint16_t*>(weights_O.mutable_data_ptr()) : nullptr,
         .decays = parameters.decays_L.const_data_ptr<std::uint8_t>(),
         .count = parameters.own_size(),
-        .beta1 = static_cast<float>(step.beta1),
-        .beta2 = static_cast<float>(step.beta2),
-        .eps = static_cast<float>(step.eps),
-        .factor = static_cast<float>(step.factor),
-        .kept = static_cast<float>(1 - step.lr * step.decay),
-        .rate = static_cast<float>(step.lr / (1 - std::pow(step.beta1, steps))),
-        .unbiased = static_cast<float>(1 / std::sqrt(1 - std::pow(step.beta2, steps)))};
+        .by = factors_of(step)};
     queue_kernel(parameters.master_O, kernels, "adamw", [&](CUstream_st* stream) {
         return kernels.adamw(all, stream);
     });

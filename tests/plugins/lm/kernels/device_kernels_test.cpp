@@ -71,22 +71,14 @@ TEST_CASE("a device updates flat buffers as the CPU does, and lines that do not 
                       16);
             }
             at::Tensor d_gradient = there(place, gradient);
-            auto steps = static_cast<double>(step.step);
-            FlatUpdate all{
-                .master = d_master.mutable_data_ptr<float>(),
-                .mean = d_mean.mutable_data_ptr<float>(),
-                .square = d_square.mutable_data_ptr<float>(),
-                .gradient = d_gradient.const_data_ptr<float>(),
-                .rounded = static_cast<std::uint16_t*>(d_rounded.mutable_data_ptr()),
-                .decays = d_decays.const_data_ptr<std::uint8_t>(),
-                .count = count,
-                .beta1 = 0.9F,
-                .beta2 = 0.95F,
-                .eps = 1e-8F,
-                .factor = 0.5F,
-                .kept = 1 - 0.01F * 0.1F,
-                .rate = static_cast<float>(step.lr / (1 - std::pow(step.beta1, steps))),
-                .unbiased = static_cast<float>(1 / std::sqrt(1 - std::pow(step.beta2, steps)))};
+            FlatUpdate all{.master = d_master.mutable_data_ptr<float>(),
+                           .mean = d_mean.mutable_data_ptr<float>(),
+                           .square = d_square.mutable_data_ptr<float>(),
+                           .gradient = d_gradient.const_data_ptr<float>(),
+                           .rounded = static_cast<std::uint16_t*>(d_rounded.mutable_data_ptr()),
+                           .decays = d_decays.const_data_ptr<std::uint8_t>(),
+                           .count = count,
+                           .by = factors_of(step)};
             REQUIRE(place.kernels->adamw(all, nullptr) == 0);
         }
         CHECK(widest_gap(d_master, master) <= 1e-6);
