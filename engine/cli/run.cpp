@@ -128,6 +128,9 @@ int run(int argc, char** argv) {
     command.columns = columns();
     if (diagnostics.ok() && !answers_at_once(command))
         run_verb(command);
+    // The standard library makes "there is no such file" of it, and more that is not so.
+    if (memory_was_refused && !diagnostics.ok())
+        throw std::bad_alloc();
     if (command.verbose())
         command.progress += work_done(sources, start);
     return finish(command);

@@ -1,5 +1,6 @@
 #include "engine/schema/pattern.h"
 
+#include "engine/base/match_memory.h"
 #include "engine/base/text.h"
 
 #include <fmt/format.h>
@@ -8,15 +9,14 @@
 #include <iterator>
 #include <optional>
 
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
-
 namespace stillroom {
 namespace {
 
-constexpr std::uint32_t kMatchLimit = 2'000'000;  // tenths of a second
-constexpr std::uint32_t kDepthLimit = 20'000;
-constexpr std::uint32_t kHeapLimit = 20'000;  // KiB
+constexpr MatchMemory::Limits kLimits{
+    .steps = 2'000'000,  // tenths of a second
+    .depth = 20'000,
+    .heap_kib = 20'000,
+};
 
 constexpr std::string_view kSpaces =
     R"(\t\n\x{b}\f\r \x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}\x{feff})";
@@ -345,6 +345,8 @@ Pattern::Pattern(std::string_view text) {
                                      &error,
                                      &where,
                                      nullptr);
+    if (error == PCRE2_ERROR_HEAP_FAILED)
+        throw std::bad_alloc();
     if (!code) {
         PCRE2_UCHAR message[200];
         pcre2_get_error_message(error, message, sizeof message);
@@ -358,22 +360,18 @@ Pattern::Pattern(std::string_view text) {
 
 Pattern::Match Pattern::find_in(std::string_view text) const {
     auto* code = static_cast<const pcre2_code*>(code_.get());
-    std::unique_ptr<pcre2_match_data, decltype(&pcre2_match_data_free)> data(
-        pcre2_match_data_create(1, nullptr), pcre2_match_data_free);
-    std::unique_ptr<pcre2_match_context, decltype(&pcre2_match_context_free)> limits(
-        pcre2_match_context_create(nullptr), pcre2_match_context_free);
-    pcre2_set_match_limit(limits.get(), kMatchLimit);
-    pcre2_set_depth_limit(limits.get(), kDepthLimit);
-    pcre2_set_heap_limit(limits.get(), kHeapLimit);
+    MatchMemory memory(kLimits);
     int found = pcre2_match(code,
                             reinterpret_cast<PCRE2_SPTR>(text.data()),
                             text.size(),
                             0,
                             0,
-                            data.get(),
-                            limits.get());
+                            memory.data(),
+                            memory.limits());
     if (found >= 0)
         return Match::yes;
+    if (found == PCRE2_ERROR_NOMEMORY)
+        throw std::bad_alloc();
     return found == PCRE2_ERROR_NOMATCH ? Match::no : Match::too_costly;
 }
 

@@ -1,11 +1,9 @@
-#define PCRE2_CODE_UNIT_WIDTH 8
-
 #include "plugins/lm/tokenizer/regex.h"
 
 #include "engine/base/error.h"
+#include "engine/base/match_memory.h"
 
 #include <fmt/format.h>
-#include <pcre2.h>
 
 #include <algorithm>
 
@@ -104,21 +102,6 @@ std::string message_of(int code) {
     return reinterpret_cast<const char*>(text);
 }
 
-/// What one match needs; one a thread, for as long as the thread lives.
-struct MatchMemory {
-    pcre2_match_data* data = pcre2_match_data_create(1, nullptr);
-    pcre2_match_context* limits = pcre2_match_context_create(nullptr);
-
-    MatchMemory() {
-        pcre2_set_match_limit(limits, kMostSteps);
-        pcre2_set_heap_limit(limits, kMostHeapKib);
-    }
-    ~MatchMemory() {
-        pcre2_match_data_free(data);
-        pcre2_match_context_free(limits);
-    }
-};
-
 }  // namespace
 
 Regex::Regex(std::string_view pattern) : pattern_(pattern) {
@@ -137,6 +120,8 @@ Regex::Regex(std::string_view pattern) : pattern_(pattern) {
                           &error,
                           &at,
                           nullptr);
+    if (error == PCRE2_ERROR_HEAP_FAILED)
+        throw std::bad_alloc();
     if (!code_)
         refuse(pattern, message_of(error));
     pcre2_jit_compile(static_cast<pcre2_code*>(code_), PCRE2_JIT_COMPLETE);
@@ -147,16 +132,19 @@ Regex::~Regex() {
 }
 
 bool Regex::next(std::string_view text, std::size_t from, Match& match) const {
-    thread_local MatchMemory memory;
+    thread_local const MatchMemory memory(
+        {.steps = kMostSteps, .depth = kMostSteps, .heap_kib = kMostHeapKib});
     int result = pcre2_match(static_cast<const pcre2_code*>(code_),
                              reinterpret_cast<PCRE2_SPTR>(text.data()),
                              text.size(),
                              from,
                              PCRE2_NO_UTF_CHECK,
-                             memory.data,
-                             memory.limits);
+                             memory.data(),
+                             memory.limits());
     if (result == PCRE2_ERROR_NOMATCH)
         return false;
+    if (result == PCRE2_ERROR_NOMEMORY)
+        throw std::bad_alloc();
     if (result < 0)
         throw Error({},
                     fmt::format("the pattern {:?} needs too much on this text: {} (at most {} "
@@ -166,7 +154,7 @@ bool Regex::next(std::string_view text, std::size_t from, Match& match) const {
                                 kMostSteps,
                                 kMostHeapKib >> 10))
             .exit_code(kExitBadInput);
-    const std::size_t* found = pcre2_get_ovector_pointer(memory.data);
+    const std::size_t* found = pcre2_get_ovector_pointer(memory.data());
     match = {found[0], std::max(found[0], found[1])};
     return true;
 }
