@@ -2,6 +2,7 @@
 
 #include "engine/base/durable.h"
 #include "engine/base/error.h"
+#include "engine/base/refusal.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -80,6 +81,8 @@ void write_file(const fs::path& path, std::string_view text) {
 std::vector<std::string> list_folder(const fs::path& folder) {
     std::vector<std::string> names;
     std::unique_ptr<DIR, CloseFolder> open(::opendir(folder.c_str()));
+    if (!open)
+        refuse_no_memory({errno, std::generic_category()});
     while (dirent* entry = open ? ::readdir(open.get()) : nullptr)
         if (std::string_view name = entry->d_name; name != "." && name != "..")
             names.emplace_back(name);

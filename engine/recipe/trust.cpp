@@ -1,6 +1,7 @@
 #include "engine/recipe/trust.h"
 
 #include "engine/base/codes.h"
+#include "engine/base/refusal.h"
 #include "engine/base/sha256.h"
 #include "engine/base/text.h"
 #include "engine/recipe/search_path.h"
@@ -20,6 +21,7 @@ constexpr std::size_t kMostHashed = std::size_t{256} << 20;
 bool add(std::vector<TrustedPath>& paths, const fs::path& path, std::string_view from) {
     std::error_code error;
     fs::path real = fs::canonical(path, error);
+    refuse_no_memory(error);
     if (error)
         return false;
     if (std::none_of(paths.begin(), paths.end(), [&](const auto& one) { return one.path == real; }))

@@ -2,6 +2,7 @@
 
 #include "engine/base/codes.h"
 #include "engine/base/files.h"
+#include "engine/base/refusal.h"
 #include "engine/base/text.h"
 #include "engine/document/document.h"
 #include "engine/document/scalar.h"
@@ -369,6 +370,7 @@ std::vector<fs::path> schema_folders() {
     auto add = [&](const fs::path& folder) {
         std::error_code error;
         fs::path real = fs::weakly_canonical(folder, error);
+        refuse_no_memory(error);
         if (error || !fs::is_directory(real, error))
             return;
         bool known = std::any_of(folders.begin(), folders.end(), [&](const fs::path& other) {
