@@ -362,7 +362,9 @@ void list_below(const fs::path& folder,
             if (status.type() == fs::file_type::directory)
                 refuse(entry.path(), "it is a link to a folder");
             if (status.type() == fs::file_type::not_found)
-                refuse(entry.path(), "it is a link that leads nowhere");
+                refuse(entry.path(),
+                       fmt::format("it leads nowhere, being a link to {}",
+                                   fs::read_symlink(entry.path(), error).string()));
         }
         if (error)
             refuse(entry.path(), error.message());

@@ -444,9 +444,12 @@ Made StoreDesk::publish(const PlannedJob& job,
         stored.type = output.type;
         manifest.outputs.push_back(std::move(stored));
     }
-    // What names outside files may name them elsewhere than an entry of the same content did.
-    bool replace = planned.replace || !binding.reads.empty();
-    Manifest published = store_.publish(work, std::move(manifest), heard.hashed, replace);
+    std::set<fs::path> sources;
+    for (const FileRecord& file : binding.reads)
+        sources.insert(fs::weakly_canonical(file.path));
+    auto threads = static_cast<unsigned>(std::max(1, options_.launch.cores));
+    Manifest published =
+        store_.publish(work, std::move(manifest), heard.hashed, planned.replace, threads, sources);
     made.key = published.key;
     if (!binding.reads.empty()) {
         binding.key = published.key;

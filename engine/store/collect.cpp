@@ -41,7 +41,7 @@ Listed look_at(const fs::path& folder, const std::string& key) {
         Manifest manifest = parse_manifest(std::move(text), key);
         for (const StoredOutput& output : manifest.outputs)
             for (const FileRecord& record : output.files)
-                bytes += record.size;
+                bytes += output.links.contains(record.path) ? 0 : record.size;
         listed.summary.stage = manifest.stage;
         listed.summary.use = manifest.use;
         listed.summary.created = manifest.created;

@@ -2,6 +2,7 @@
 
 #include "engine/base/json.h"
 #include "engine/base/sha256.h"
+#include "engine/document/scalar.h"
 #include "engine/store/fields.h"
 
 #include <fmt/format.h>
@@ -51,6 +52,8 @@ StoredOutput read_output(const Node& node) {
             throw Unreadable{fmt::format("the path '{}' leaves its output", file.path)};
         file.size = count_field(*item, "size");
         file.digest = digest_field(*item, "digest");
+        if (const NodePtr& link = item->get("link"); link && boolean_value(*link))
+            output.links.insert(file.path);
         output.files.push_back(std::move(file));
     }
     for (const FileRecord& file : output.files)
@@ -93,6 +96,8 @@ std::string manifest_text(const Manifest& manifest) {
             out.key("path"), out.string(file.path);
             out.key("size"), out.integer(static_cast<std::int64_t>(file.size));
             out.key("digest"), out.string(file.digest);
+            if (output.links.contains(file.path))
+                out.key("link"), out.boolean(true);
             out.end_object();
         }
         out.end_array();

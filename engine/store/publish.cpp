@@ -12,6 +12,7 @@
 #include "engine/base/text.h"
 #include "engine/base/units.h"
 #include "engine/store/fields.h"
+#include "engine/store/links.h"
 #include "engine/store/manifest.h"
 #include "engine/store/places.h"
 #include "engine/store/store.h"
@@ -74,18 +75,20 @@ void make_readable_only(const fs::path& path) {
         refuse_write(path, errno);
 }
 
-/// The files of one output, hashed unless their stamp is known.
+/// The files of one output, hashed unless their stamp is known. Links are left out.
 std::vector<FileRecord> hash_output(const fs::path& folder,
                                     const std::map<std::string, const FileRecord*>& known,
                                     unsigned threads) {
     std::vector<FileRecord> records;
     std::vector<fs::path> unknown;
     std::vector<std::size_t> places;
-    for (const std::string& name : files_below(folder, Links::refuse)) {
+    for (const std::string& name : files_below(folder, Links::follow_to_files)) {
         if (find_invalid_utf8(name))
             throw Error({}, fmt::format("the name of a file in {} is no UTF-8", folder.string()))
                 .exit_code(kExitBadInput);
         fs::path path = folder / name;
+        if (is_link(path))
+            continue;
         auto found = known.find(path.native());
         FileRecord record{name, 0, "", {}};
         if (found != known.end() && is_digest(found->second->digest)) {
@@ -108,17 +111,39 @@ std::vector<FileRecord> hash_output(const fs::path& folder,
     return records;
 }
 
-void seal_output(const fs::path& folder, const std::vector<FileRecord>& files) {
+/// Adds the links of one output, each now as it will stand in the entry.
+void add_links(const Store& store,
+               const fs::path& folder,
+               const std::set<fs::path>& sources,
+               unsigned threads,
+               StoredOutput& output) {
+    for (const std::string& name : files_below(folder, Links::follow_to_files)) {
+        fs::path path = folder / name;
+        if (!is_link(path))
+            continue;
+        FileRecord record = permitted_file(store, path, sources, threads);
+        settle_link(store, path, record.path, fs::path(output.name) / name);
+        record.path = name;
+        output.files.push_back(std::move(record));
+        output.links.insert(name);
+    }
+    std::sort(output.files.begin(),
+              output.files.end(),
+              [](const FileRecord& a, const FileRecord& b) { return a.path < b.path; });
+}
+
+void seal_output(const fs::path& folder, const StoredOutput& output) {
     std::set<fs::path> folders{folder};
-    for (const FileRecord& file : files)
+    for (const FileRecord& file : output.files)
         for (fs::path above = (folder / file.path).parent_path(); above != folder;
              above = above.parent_path())
             folders.insert(above);
     // All that changes comes before the first sync, which then has the most to take with it.
     for (const fs::path& one : folders)
         make_readable_only(one);
-    for (const FileRecord& file : files)
-        seal_file(folder / file.path, file.stamp);
+    for (const FileRecord& file : output.files)
+        if (!output.links.contains(file.path))
+            seal_file(folder / file.path, file.stamp);
     for (auto inner = folders.rbegin(); inner != folders.rend(); ++inner)  // the deepest first
         sync_folder(*inner);
 }
@@ -160,7 +185,8 @@ Manifest Store::publish(Work& work,
                         Manifest manifest,
                         const std::vector<FileRecord>& known,
                         bool replace,
-                        unsigned threads) {
+                        unsigned threads,
+                        const std::set<fs::path>& sources) {
     check_key(work.key);
     std::string key = sha256_hex(manifest.record);
     if (!manifest.key.empty() && manifest.key != key)
@@ -181,6 +207,7 @@ Manifest Store::publish(Work& work,
         by_path[file.path] = &file;
     for (StoredOutput& output : manifest.outputs) {
         output.files = hash_output(outputs / output.name, by_path, threads);
+        add_links(*this, outputs / output.name, sources, threads, output);
         output.digest = content_digest(output.files);
     }
     std::string text = manifest_text(manifest);
@@ -195,7 +222,7 @@ Manifest Store::publish(Work& work,
             .exit_code(kExitBadInput);
     }
     for (const StoredOutput& output : manifest.outputs)
-        seal_output(outputs / output.name, output.files);
+        seal_output(outputs / output.name, output);
     write_manifest(outputs / "manifest.json", text);
     sync_folder(outputs);
     std::vector<std::string> rest = list_folder(work.folder);

@@ -4,6 +4,7 @@
 #include "engine/base/error.h"
 #include "engine/base/files.h"
 #include "engine/store/fields.h"
+#include "engine/store/links.h"
 #include "engine/store/manifest.h"
 #include "engine/store/places.h"
 
@@ -42,8 +43,35 @@ std::string wrong_size(const fs::path& file, const std::string& name, std::uint6
     return "";
 }
 
-std::string wrong_output(const fs::path& folder, const StoredOutput& output, Verify verify) {
+/// Which link leads to something else now, or an empty text. One that a copy of the store has
+/// turned into the file itself is a file.
+std::string wrong_link(const Store& store,
+                       const fs::path& folder,
+                       const StoredOutput& output,
+                       Verify verify) {
     for (const FileRecord& file : output.files) {
+        fs::path path = folder / file.path;
+        if (!output.links.contains(file.path) || !is_link(path))
+            continue;
+        try {
+            FileRecord found = linked_file(store, path, verify, all_cores());
+            if (found.digest != file.digest)
+                return fmt::format(
+                    "{} is not what {}/{} was made of", found.path, output.name, file.path);
+        } catch (const Error& error) {
+            return error.what();
+        }
+    }
+    return "";
+}
+
+std::string wrong_output(const fs::path& folder, const StoredOutput& output, Verify verify) {
+    auto leads_away = [&](const FileRecord& file) {
+        return output.links.contains(file.path) && is_link(folder / file.path);
+    };
+    for (const FileRecord& file : output.files) {
+        if (leads_away(file))
+            continue;
         std::string what =
             wrong_size(folder / file.path, fmt::format("{}/{}", output.name, file.path), file.size);
         if (!what.empty())
@@ -55,20 +83,25 @@ std::string wrong_output(const fs::path& folder, const StoredOutput& output, Ver
     if (verify == Verify::sizes)
         return "";
     std::vector<fs::path> paths;
-    std::vector<std::string> names = files_below(folder, Links::refuse);
-    for (const FileRecord& file : output.files)
+    std::vector<const FileRecord*> wanted;
+    for (const FileRecord& file : output.files) {
+        if (leads_away(file))
+            continue;
         paths.push_back(folder / file.path);
-    if (names.size() > paths.size())
+        wanted.push_back(&file);
+    }
+    std::size_t there = files_below(folder, Links::follow_to_files).size();
+    if (there > output.files.size())
         return fmt::format(
-            "{} holds {} files, the manifest lists {}", output.name, names.size(), paths.size());
+            "{} holds {} files, the manifest lists {}", output.name, there, output.files.size());
     std::vector<FileRecord> found = digest_files(paths, all_cores());
     for (std::size_t i = 0; i < found.size(); ++i)
-        if (found[i].digest != output.files[i].digest)
+        if (found[i].digest != wanted[i]->digest)
             return fmt::format("{}/{} has the digest {}, the manifest says {}",
                                output.name,
-                               output.files[i].path,
+                               wanted[i]->path,
                                found[i].digest,
-                               output.files[i].digest);
+                               wanted[i]->digest);
     return "";
 }
 
@@ -106,7 +139,12 @@ std::optional<Manifest> Store::find(std::string_view key,
     try {
         Manifest manifest = parse_manifest(read_file(file, kMostManifest), key);
         for (const StoredOutput& output : manifest.outputs) {
-            std::string what = wrong_output(folder / output.name, output, verify);
+            std::string what = wrong_link(*this, folder / output.name, output, verify);
+            if (!what.empty()) {
+                damage.push_back({std::string(key), what, true});
+                return std::nullopt;
+            }
+            what = wrong_output(folder / output.name, output, verify);
             if (!what.empty())
                 return refuse(what);
         }

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,6 +21,9 @@ struct StoredOutput {
     std::string type;               ///< port type
     std::string digest;             ///< content_digest of the files
     std::vector<FileRecord> files;  ///< stamps are not stored
+    /// Those of them that are links to what lies elsewhere and was not copied. They count by what
+    /// is in them, as if they lay here.
+    std::set<std::string> links = {};
 };
 
 /// What stands in manifest.json of an entry: all that is needed to trust it and to say how it was
@@ -82,7 +86,7 @@ struct EntrySummary {
 struct Damage {
     std::string key;
     std::string what;      ///< "model/config.json is 12 bytes, the manifest says 14"
-    bool outside = false;  ///< the entry is whole; what its stage wrote elsewhere is not
+    bool outside = false;  ///< the entry is whole; what it links to or wrote elsewhere is not
 };
 
 /// Without either bound everything that may go goes; with both what either says.
@@ -118,7 +122,8 @@ public:
     std::filesystem::path output(std::string_view key, std::string_view name) const;
 
     /// The manifest of a complete entry whose files have the sizes (and with Verify::digests the
-    /// contents) it says, and whose `written` paths are there unchanged. `damage` says why an entry
+    /// contents) it says, whose links lead to what they did, and whose `written` paths are there
+    /// unchanged. `damage` says why an entry
     /// that exists does not count.
     std::optional<Manifest> find(std::string_view key,
                                  Verify verify,
@@ -140,15 +145,17 @@ public:
     /// path and stamp, are not worked out again), writes the manifest, syncs every file and folder,
     /// makes all read-only and renames it into place: the entry of the key of `manifest.record`,
     /// which is another one than that of the work where only the work told what it reads. Only
-    /// outputs that manifest.outputs names, with their types, may be there. Where the entry is
-    /// there already the first one stays, unless `replace`; its manifest is returned. The work
-    /// folder goes. Throws Error: exit 9 if the lease is lost or a file changed meanwhile, 3 for
-    /// what is no file, 4 where it cannot be written; then no entry was made and the work stays.
+    /// outputs that manifest.outputs names, with their types, may be there; a link in them only to
+    /// a file of an entry or of `sources`, and then it stays one. Where the entry is there already
+    /// the first one stays, unless `replace`; its manifest is returned. The work folder goes.
+    /// Throws Error: exit 9 if the lease is lost or a file changed meanwhile, 3 for what is no
+    /// file, 4 where it cannot be written; then no entry was made and the work stays.
     Manifest publish(Work& work,
                      Manifest manifest,
                      const std::vector<FileRecord>& known,
                      bool replace = false,
-                     unsigned threads = 1);
+                     unsigned threads = 1,
+                     const std::set<std::filesystem::path>& sources = {});
 
     void drop_work(Work work);               ///< nothing of it is wanted
     void touch(std::string_view key) const;  ///< it was used now

@@ -35,7 +35,7 @@ lm::DatasetInfo blended(const BlendSettings& settings, const std::vector<BlendIn
 void warn_of_repeated(const lm::DatasetInfo& info, StageContext& context) {
     std::set<fs::path> seen;
     for (const lm::DatasetPart& part : info.parts)
-        if (!seen.insert(part.prefix).second)
+        if (!seen.insert(fs::canonical(part.prefix.native() + ".bin")).second)
             context.log(LogLevel::warning,
                         fmt::format("{} is in the blend twice", part.prefix.string()));
 }
@@ -48,7 +48,9 @@ void Blend::describe(DescribeContext& context) const {
         if (!lm::has_dataset_info(folder))
             return;  // not known before the run
     std::vector<BlendInput> inputs = inputs_of(context);
-    lm::write_dataset_info(context.output("data"), blended(settings_, inputs));
+    lm::DatasetInfo info = blended(settings_, inputs);
+    name_parts(info);
+    lm::write_dataset_info(context.output("data"), info);
     Cost cost;
     cost.disk_bytes = 0;
     context.cost(cost);
@@ -61,15 +63,9 @@ void Blend::run(RunContext& context) {
     lm::DatasetInfo info = blended(settings_, inputs);
     warn_of_repeated(info, context);
     fs::path out = context.output("data");
-    make_relative(info, out);
+    link_parts(info, out);
     lm::write_dataset_info(out, info);
-    std::string text = blend_text_of(info);
-    if (text.empty())
-        context.log(LogLevel::warning,
-                    "a path holds a blank, which Megatron's blend files cannot say: "
-                    "data_blend.txt is left out");
-    else
-        write_record_file(out / "data_blend.txt", text);
+    write_record_file(out / "data_blend.txt", blend_text_of(info));
 }
 
 }  // namespace stillroom::data

@@ -6,6 +6,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
+#include <utility>
 
 namespace stillroom::data {
 namespace fs = std::filesystem;
@@ -82,15 +84,28 @@ lm::DatasetInfo blend(const std::vector<BlendInput>& inputs, const std::vector<d
     return out;
 }
 
-/// An output in the making lies at STORE/work/KEY/.../NAME and will lie at STORE/KEY/NAME.
-void make_relative(lm::DatasetInfo& info, const fs::path& output) {
-    fs::path store = output.parent_path().parent_path().parent_path().parent_path();
+std::vector<fs::path> name_parts(lm::DatasetInfo& info) {
+    std::vector<fs::path> prefixes;
+    std::set<std::string> taken;
     for (lm::DatasetPart& part : info.parts) {
-        fs::path from_store = part.prefix.lexically_relative(store);
-        auto steps = std::distance(from_store.begin(), from_store.end());
-        if (steps == 3 && *from_store.begin() != "..")
-            part.prefix = fs::path("..") / ".." / from_store;
+        std::string name = part.prefix.filename().string();
+        // Blanks part the words of Megatron's blend files.
+        std::replace_if(
+            name.begin(), name.end(), [](char c) { return c == ' ' || (c >= 9 && c <= 13); }, '_');
+        std::string free = name;
+        for (int next = 2; !taken.insert(free).second; ++next)
+            free = fmt::format("{}-{}", name, next);
+        prefixes.push_back(std::exchange(part.prefix, free));
     }
+    return prefixes;
+}
+
+void link_parts(lm::DatasetInfo& info, const fs::path& output) {
+    std::vector<fs::path> prefixes = name_parts(info);
+    for (std::size_t i = 0; i < prefixes.size(); ++i)
+        for (const char* ending : {".bin", ".idx"})
+            fs::create_symlink(fs::absolute(prefixes[i].native() + ending),
+                               output / (info.parts[i].prefix.native() + ending));
 }
 
 std::string blend_text_of(const lm::DatasetInfo& info) {

@@ -20,11 +20,15 @@ struct BlendInput {
 /// absolute. Throws Error (exit 3) where the inputs are of different tokenizers.
 lm::DatasetInfo blend(const std::vector<BlendInput>& inputs, const std::vector<double>& weights);
 
-/// Prefixes below another entry of the store as seen from `output`, so that they do not depend on
-/// where the store is.
-void make_relative(lm::DatasetInfo& info, const std::filesystem::path& output);
+/// A name in one folder for each prefix, its own where it can be, so that nothing says where the
+/// files lie. Returns the prefixes that were.
+std::vector<std::filesystem::path> name_parts(lm::DatasetInfo& info);
 
-/// What Megatron's --data-args-path takes; empty: a prefix holds a blank, which it cannot say.
+/// The same with the files under those names, as links: what an artifact refers to and does not
+/// copy. The engine refuses a link to what is neither an input nor said to be read.
+void link_parts(lm::DatasetInfo& info, const std::filesystem::path& output);
+
+/// What Megatron's --data-args-path takes, of named parts.
 std::string blend_text_of(const lm::DatasetInfo& info);
 
 }  // namespace stillroom::data

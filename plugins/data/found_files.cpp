@@ -60,7 +60,8 @@ lm::DatasetInfo of_folder(const fs::path& folder, std::vector<fs::path>& read) {
     }
     if (info.parts.empty())
         refuse(folder, "this folder holds no .idx file", "text becomes a dataset by data.tokenize");
-    info.source = {folder.filename().string()};
+    for (const lm::DatasetPart& part : info.parts)
+        info.source.push_back(part.prefix.filename().string());
     return info;
 }
 

@@ -1,5 +1,6 @@
 #include "plugins/data/open.h"
 
+#include "plugins/data/blending.h"
 #include "plugins/data/found_files.h"
 
 #include <fmt/format.h>
@@ -29,6 +30,7 @@ void Open::describe(DescribeContext& context) const try {
         part.documents = lm::Count::exactly(index.documents);
         part.tokens = lm::Count::exactly(index.tokens);
     }
+    name_parts(found.info);
     lm::write_dataset_info(context.output("data"), found.info);
     Cost cost;
     cost.disk_bytes = 0;
@@ -55,6 +57,7 @@ void Open::run(RunContext& context) try {
         for (const char* ending : {".idx", ".bin"})
             context.reads(with_ending(part.prefix, ending));
     }
+    link_parts(found.info, context.output("data"));
     lm::write_dataset_info(context.output("data"), found.info);
 } catch (Error& error) {
     if (error.setting().empty())

@@ -204,6 +204,57 @@ TEST_CASE("what a stage may not leave is refused, and no entry is made") {
     CHECK(work->lease.still_mine());
 }
 
+TEST_CASE("a link to what a stage reads counts by its contents, wherever those lie") {
+    Scratch scratch;
+    Store store(scratch / "store");
+    auto publish = [&](const char* record, const fs::path& source) {
+        Owner holder;
+        std::optional<Work> work = store.open_work(key_of_record(record), holder);
+        fs::create_directories(work->outputs() / "model");
+        fs::create_symlink(source, work->outputs() / "model" / "a.txt");
+        put(work->outputs() / "model" / "b.txt", "own");
+        return store.publish(*work, manifest_of(record), {}, false, 1, {source});
+    };
+    fs::path here = scratch / "here.txt", there = scratch / "there.txt";
+    put(here, "hello");
+    put(there, "hello");
+    std::string digest = publish("one", here).outputs[0].digest;
+    CHECK(publish("two", there).outputs[0].digest == digest);
+    std::string key = key_of_record("one");
+    fs::path inside = store.output(key, "model") / "a.txt";
+    std::string by_entry = publish("three", inside).outputs[0].digest;
+    CHECK(by_entry == digest);
+    CHECK(fs::read_symlink(store.output(key_of_record("three"), "model") / "a.txt") ==
+          "../../" + key + "/model/a.txt");
+    CHECK(::access(here.c_str(), W_OK) == 0);
+
+    auto damage_of = [&](const char* record, Verify verify) {
+        std::vector<Damage> damage;
+        std::optional<Manifest> found = store.find(key_of_record(record), verify, damage);
+        CHECK(found.has_value() == damage.empty());
+        CHECK((damage.empty() || damage.front().outside));
+        return damage.empty() ? "" : damage.front().what;
+    };
+    for (Verify verify : {Verify::sizes, Verify::digests}) {
+        put(here, "hello");
+        for (const char* record : {"one", "two", "three"})
+            CHECK(damage_of(record, verify).empty());
+        put(here, "hullo");
+        CHECK(damage_of("one", verify).find("is not what model/a.txt was made of") !=
+              std::string::npos);
+        CHECK(damage_of("three", verify).find("is not what model/a.txt") != std::string::npos);
+        CHECK(damage_of("two", verify).empty());
+    }
+    fs::remove(here);
+    CHECK(damage_of("one", Verify::sizes).find("here.txt, which is not there") !=
+          std::string::npos);
+    CHECK(damage_of("three", Verify::sizes).find("which is not there") != std::string::npos);
+    CHECK(store.verify(Verify::digests).empty());
+    put(there, "hello");
+    CHECK(publish("one", there).outputs[0].digest == digest);  // in place of the broken one
+    CHECK(damage_of("three", Verify::sizes).empty());
+}
+
 TEST_CASE("a publish that failed can be tried again") {
     Scratch scratch;
     Store store(scratch / "store");

@@ -53,13 +53,16 @@ TEST_CASE("datasets of two tokenizers are no blend; what one knows, the blend kn
     CHECK_THROWS_AS(blend({a, b}, {}), Error);
 }
 
-TEST_CASE("prefixes in the store do not say where the store is") {
+TEST_CASE("parts get names that say nothing of where they lie, no two the same and no blank") {
     lm::DatasetInfo info;
-    info.parts = {part("/s/k1/data/a_document", 1), part("/home/b", 1), part("/s/work/a/b/c", 1)};
-    make_relative(info, "/s/work/k2/outputs-77/data");
-    CHECK(info.parts[0].prefix == "../../k1/data/a_document");
-    CHECK(info.parts[1].prefix == "/home/b");
-    CHECK(info.parts[2].prefix == "/s/work/a/b/c");
+    info.parts = {part("/s/a", 1), part("/t/a", 1), part("/t/a-2", 1), part("b/a\tb c", 1)};
+    std::vector<std::filesystem::path> were = name_parts(info);
+    CHECK(were[1] == "/t/a");
+    CHECK(info.parts[0].prefix == "a");
+    CHECK(info.parts[1].prefix == "a-2");
+    CHECK(info.parts[2].prefix == "a-2-2");
+    CHECK(info.parts[3].prefix == "a_b_c");
+    CHECK(blend_text_of(info) == "a\na-2\na-2-2\na_b_c\n");
 }
 
 }  // namespace

@@ -18,8 +18,8 @@ MODEL = "use: checkpoint.init, hidden: 16, layers: 1, heads: 2, kv_heads: 1, ffn
 # Of what data.mock, data.blend and data.inspect make of these settings; changed bytes need a raised x-version.
 GOLDEN = {
     "mock": "5488348f8be445970e6737a43656e002d494e045b5cf30124bcbaf3083a1e64c",
-    "mix": "38fd69a419b3bb990d7ab26560cbbe45be1649185aa918514276b05d45070f51",
-    "look": "c795485486c54de581fa5f95f7bc19dd251a11b8fa9c873be7c01a8a8a016230",
+    "mix": "a40aa088374cdc5d6b7f6d214d9074dd81ff9090d48adbe2519aa324566b70f7",
+    "look": "99f7b9a771c5352e07912b120297f5f97077d215e105521ff85637064171a2ad",
 }
 
 
@@ -98,8 +98,9 @@ def works(place, reference):
     about = json.loads((made["mock"] / "dataset.json").read_text())
     place.expect("mock says what it holds", (about["prefixes"], about["documents"], about["vocabulary"], about["eod"]) == (["mock_document"], [1000], 300, 299), about)
     mix = json.loads((made["mix"] / "dataset.json").read_text())
-    place.expect("a blend refers to its parts as the store lies", all(prefix.startswith("../../") and (made["mix"] / (prefix + ".idx")).exists() for prefix in mix["prefixes"]), mix)
-    place.expect("and copies none", not list(made["mix"].glob("*.bin")))
+    place.expect("a blend names its parts", mix["prefixes"] == ["mock_document", "mock_document-2"], mix)
+    links = {name: os.readlink(made["mix"] / name) for name in ("mock_document.bin", "mock_document-2.idx")}
+    place.expect("and links to them as the store lies", all(link.startswith("../../") for link in links.values()), links)
     words = (made["mix"] / "data_blend.txt").read_text().split()
     place.expect("data_blend.txt says the same", words[0::2] == ["0.75", "0.25"] and words[1::2] == mix["prefixes"], words)
     opened = json.loads((place.stages({"back": f"use: data.open, files: {made['mix']}/data_blend.txt"})["back"] / "dataset.json").read_text())
@@ -138,9 +139,56 @@ def opens(place):
     first = place.stages({"data": "use: data.open, files: ./data/a_document"})
     shutil.rmtree(data)
     again = place.stages({"data": "use: data.open, files: ./moved/a_document", "look": "use: data.inspect, data: data"})
-    place.expect("data that moved is found where it is now", first["data"] == again["data"] and "moved" in (again["data"] / "dataset.json").read_text())
+    place.expect("data that moved is found where it is now", first["data"] == again["data"] and "moved" in os.readlink(again["data"] / "a_document.bin"))
     shutil.rmtree(place.folder / "moved")
-    place.do("inspect", f"data={again['data']}", code=3, says=["a_document.idx"])
+    place.do("inspect", f"data={again['data']}", code=3, says=["a_document.bin: it leads nowhere", "/moved/a_document.bin"], hint=False)
+
+
+def manifests(store):
+    """{stage: the digest of its output, as the store has it}"""
+    return {one["stage"]: (one["key"], one["outputs"][0]["digest"]) for one in (json.loads(file.read_text()) for file in store.glob("*/manifest.json"))}
+
+
+def is_the_same_anywhere(place):
+    """What refers to files says nothing of where they lie."""
+    lines = {
+        "one": "use: data.open, files: ./HERE",
+        "mix": "use: data.blend, data: [one, one], weights: [3, 1]",
+        "all": "use: data.blend, data: [mix, one]",
+        "look": "use: data.inspect, data: all, documents: 1",
+    }
+    seen = []
+    for here, store in (("alpha", "store-1"), ("deep/er/second", "elsewhere/store-2")):
+        write_pair(place.folder / here / "a_document", [[1, 2, 3], [], [4, 5]])
+        write_pair(place.folder / here / "b_document", [[7] * 10])
+        place.environment["STILLROOM_STORE"] = str(place.folder / store)
+        made = place.stages({name: line.replace("HERE", here) for name, line in lines.items()})
+        place.expect("no tokens are copied", all((made[name] / "b_document.bin").is_symlink() for name in ("one", "mix", "all")))
+        place.expect("and what nobody may write stays as it was", os.access(place.folder / here / "b_document.bin", os.W_OK))
+        told = "".join(file.read_text() for name in lines for file in made[name].glob("*.*") if not file.name.endswith((".bin", ".idx")))
+        place.expect("no file names the folder", here not in told and str(place.folder) not in told, told)
+        seen.append(manifests(place.folder / store))
+    place.expect("two stores have the same keys and digests", seen[0] == seen[1], seen)
+
+    recipe = ("run", "r.yaml", "--json")
+    shutil.copytree(place.folder / "elsewhere/store-2", place.folder / "copied", symlinks=True)
+    place.environment["STILLROOM_STORE"] = str(place.folder / "copied")
+    states = lambda: {stage["name"]: stage["state"] for stage in json.loads(place.run("plan", "r.yaml", "--json").stdout)["result"]["stages"]}
+    place.expect("a store that was copied has all of it", set(states().values()) == {"cached"}, states())
+    place.expect("and is whole", place.run("store", "verify").returncode == 0, place.run("store", "verify"))
+    shutil.copytree(place.folder / "copied", place.folder / "real")
+    place.environment["STILLROOM_STORE"] = str(place.folder / "real")
+    place.expect("one copied with what its links lead to has too", set(states().values()) == {"cached"}, states())
+    place.environment["STILLROOM_STORE"] = str(place.folder / "copied")
+    token_file = place.folder / "deep/er/second/b_document.bin"
+    token_file.write_bytes(token_file.read_bytes()[:-2] + b"\x08\0")
+    shutil.copytree(place.folder / "alpha", place.folder / "third")
+    (place.folder / "r.yaml").write_text((place.folder / "r.yaml").read_text().replace("deep/er/second", "third"))
+    ended = place.run(*recipe)
+    place.expect("a link to what has changed does not count", ended.returncode == 0 and states() == dict.fromkeys(lines, "cached"), ended.stderr)
+    one = pathlib.Path(json.loads(place.run(*recipe).stdout)["result"]["outputs"]["one"]["path"])
+    place.expect("the data of that name that is the same is taken instead", "third" in os.readlink(one / "b_document.bin"), os.readlink(one / "b_document.bin"))
+    place.environment["STILLROOM_STORE"] = str(place.folder / "store")
 
 
 def complains(place):
@@ -158,6 +206,7 @@ def main():
         place = Place(str(pathlib.Path(sys.argv[1]).resolve()), pathlib.Path(folder).resolve())
         works(place, pathlib.Path(sys.argv[2]))
         opens(place)
+        is_the_same_anywhere(place)
         complains(place)
         print(f"{place.passed} passed, {place.failed} failed")
         sys.exit(place.failed != 0)
