@@ -38,17 +38,17 @@ class Workload:
         self.batch, self.length, self.count = batch, length, 0
         self.rows = bench.folder / f"{name}.json"
 
-    def settings(self, steps, every):
+    def settings(self, steps):
         return [f"data={self.data}", f"steps={steps}", f"sequence={self.length}", f"global_batch={self.batch}", f"micro_batch={self.batch}",
-                "precision=fp32", "eval.batches=0", f"checkpoint.every={steps}", f"log.every={every}", "schedule.kind=constant", "schedule.warmup=0",
+                "precision=fp32", "eval.batches=0", f"checkpoint.every={steps}", "log.every=1", "schedule.kind=constant", "schedule.warmup=0",
                 f"optimizer.lr={LR}", "split='100,0,0'"]  # fmt: skip
 
-    def ours(self, *more, steps=STEPS, every=1):
+    def ours(self, *more, steps=STEPS):
         """(seconds of each step that is told but the first, its losses, peak, what happened)."""
         self.count += 1
         words = [f"{port}={folder}" for port, folder in self.ports.items()]
         store = self.bench.folder / f"store-{self.name}-{self.count}"
-        _, result = self.bench.do(self.stage, *words, *self.settings(steps, every), *more, store=store)
+        _, result = self.bench.do(self.stage, *words, *self.settings(steps), *more, store=store)
         speeds, events = steady(result["run"], "tokens a second")
         losses, _ = steady(result["run"], "loss")
         peak = report_of(result)["peak_memory_bytes"]
@@ -155,14 +155,13 @@ def ranks(table, work):
 
 
 def overhead(table, work):
-    """What passes from one step that is told to the next beside the steps themselves, a step, and before the first."""
-    every = 5
-    _, _, _, events = work.ours(steps=3 * every, every=every)
+    """What passes from one step to the next beside the steps themselves, all of them told, and before the first."""
+    _, _, _, events = work.ours(steps=10)
     times = [datetime.datetime.fromisoformat(one["ts"].replace("Z", "+00:00")).timestamp() for one in events]
     ends, seconds = zip(*((at, work.batch * work.length / one["value"]) for at, one in zip(times, events) if one.get("name") == "tokens a second"))
-    between = median([(later - earlier) / every - own for earlier, later, own in zip(ends, ends[1:], seconds[1:])])
+    between = median([later - earlier - own for earlier, later, own in zip(ends, ends[1:], seconds[1:])])
     table.add("between two steps", measure.milliseconds(between), "0.5 ms", between <= 0.0005)
-    start = ends[0] - every * seconds[0] - times[0]
+    start = ends[0] - seconds[0] - times[0]
     table.add("from a worker's start to the first step", f"{start:.2f} s", "2 s", start <= 2)
 
 

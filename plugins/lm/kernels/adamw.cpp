@@ -30,27 +30,35 @@ STILLROOM_INLINE void root(Floats& x) {
 }
 
 template <class Floats>
-STILLROOM_INLINE void adamw_body(const AdamwFactors& a, const Buffers& b) {
+STILLROOM_INLINE void adamw_body(const AdamwFactors& a, const Buffers& b, double& sum) {
     constexpr std::size_t lanes = kLanes<Floats>;
-    for (std::size_t i = 0; i < b.count; i += lanes) {
-        std::size_t elements = std::min(lanes, b.count - i);
-        Floats p, m, v, g;
-        load_part(p, b.master + i, elements);
-        load_part(m, b.mean + i, elements);
-        load_part(v, b.square + i, elements);
-        load_part(g, b.gradient + i, elements);
-        g *= a.factor;
-        m = m * a.beta1 + g * (1 - a.beta1);
-        v = v * a.beta2 + g * g * (1 - a.beta2);
-        Floats divisor = v;
-        root(divisor);
-        divisor = divisor * a.unbiased + a.eps;
-        p = p * a.kept - m * a.rate / divisor;
-        store_part(b.mean + i, m, elements);
-        store_part(b.square + i, v, elements);
-        store_part(b.master + i, p, elements);
-        if (b.rounded != nullptr)
-            store_part(b.rounded + i, p, elements);
+    for (std::size_t begin = 0; begin < b.count; begin += kSquareBlock) {
+        std::size_t end = std::min(begin + kSquareBlock, b.count);
+        Floats squares = Floats{};
+        for (std::size_t i = begin; i < end; i += lanes) {
+            std::size_t elements = std::min(lanes, end - i);
+            Floats p, m, v, g;
+            load_part(p, b.master + i, elements);
+            load_part(m, b.mean + i, elements);
+            load_part(v, b.square + i, elements);
+            load_part(g, b.gradient + i, elements);
+            g *= a.factor;
+            m = m * a.beta1 + g * (1 - a.beta1);
+            v = v * a.beta2 + g * g * (1 - a.beta2);
+            Floats divisor = v;
+            root(divisor);
+            divisor = divisor * a.unbiased + a.eps;
+            p = p * a.kept - m * a.rate / divisor;
+            store_part(b.mean + i, m, elements);
+            store_part(b.square + i, v, elements);
+            store_part(b.master + i, p, elements);
+            if (elements < lanes)
+                load_part(p, b.master + i, elements);  // the lanes beside them may be no numbers
+            squares += p * p;
+            if (b.rounded != nullptr)
+                store_part(b.rounded + i, p, elements);
+        }
+        sum += double{sum_of(squares)};
     }
 }
 
@@ -68,7 +76,10 @@ STILLROOM_INLINE void squares_body(const float* x, std::size_t count, double& su
     }
 }
 
-STILLROOM_TIERS(adamw_floats, (const AdamwFactors& a, const Buffers& b), adamw_body, (a, b))
+STILLROOM_TIERS(adamw_floats,
+                (const AdamwFactors& a, const Buffers& b, double& sum),
+                adamw_body,
+                (a, b, sum))
 STILLROOM_TIERS(add_squares,
                 (const float* x, std::size_t count, double& sum),
                 squares_body,
@@ -87,21 +98,24 @@ AdamwFactors factors_of(const AdamwStep& step) {
             .unbiased = static_cast<float>(1 / std::sqrt(1 - std::pow(step.beta2, steps)))};
 }
 
-void adamw(Tier tier,
-           const AdamwStep& step,
-           float* master,
-           float* mean,
-           float* square,
-           const float* gradient,
-           Bf16* rounded,
-           std::size_t count) {
+double adamw(Tier tier,
+             const AdamwStep& step,
+             float* master,
+             float* mean,
+             float* square,
+             const float* gradient,
+             Bf16* rounded,
+             std::size_t count) {
+    double sum = 0;
     adamw_floats_of(tier)(factors_of(step),
                           {.master = master,
                            .mean = mean,
                            .square = square,
                            .gradient = gradient,
                            .rounded = rounded,
-                           .count = count});
+                           .count = count},
+                          sum);
+    return sum;
 }
 
 void adamw_plain(

@@ -11,15 +11,16 @@ namespace stillroom::lm {
 STILLROOM_API AdamwFactors factors_of(const AdamwStep& step);
 
 /// One pass over flat buffers, all of `count`: master, moments and gradients in fp32. `rounded`, if
-/// not null, gets the new parameters in bf16.
-STILLROOM_API void adamw(Tier tier,
-                         const AdamwStep& step,
-                         float* master,
-                         float* mean,
-                         float* square,
-                         const float* gradient,
-                         Bf16* rounded,
-                         std::size_t count);
+/// not null, gets the new parameters in bf16. Returns sum_of_squares of the new parameters, which
+/// then takes no pass of its own.
+STILLROOM_API double adamw(Tier tier,
+                           const AdamwStep& step,
+                           float* master,
+                           float* mean,
+                           float* square,
+                           const float* gradient,
+                           Bf16* rounded,
+                           std::size_t count);
 
 /// Its twin for one number, in double.
 STILLROOM_API void adamw_plain(

@@ -124,8 +124,8 @@ Losses Loop::agreed(const StepSums& sums, bool& stop) const {
 }
 
 /// Of all ranks' ranges together; all see the same number.
-double Loop::agreed_norm(const at::Tensor& flat_O) const {
-    at::Tensor squares = at::tensor({own_square_sum(student_, flat_O)}, at::kDouble);
+double Loop::agreed_norm(double own_squares) const {
+    at::Tensor squares = at::tensor({own_squares}, at::kDouble);
     learning_.mesh->world.sum(squares, "norms").wait();
     return std::sqrt(squares.item<double>());
 }
@@ -133,7 +133,8 @@ double Loop::agreed_norm(const at::Tensor& flat_O) const {
 void Loop::learn(const TrainingPoint& point, StepRecord& record) {
     reduce_gradients(*learning_.mesh, student_);
     double rows = static_cast<double>(record.losses.rows) * learning_.scale;
-    record.gradient_norm = agreed_norm(student_.own(student_.gradient_N)) / rows;
+    record.gradient_norm =
+        agreed_norm(own_square_sum(student_, student_.own(student_.gradient_N))) / rows;
     if (!std::isfinite(record.gradient_norm) || !std::isfinite(record.losses.total)) {
         record.skipped = true;
         return;
@@ -145,7 +146,7 @@ void Loop::learn(const TrainingPoint& point, StepRecord& record) {
     how.factor = (plan_.clip ? clip_factor(record.gradient_norm, *plan_.clip) : 1) / rows;
     if (events_.changes)
         events_.changes();
-    update(student_, how);
+    squares_ = update(student_, how);
     share_weights(*learning_.mesh, student_);
 }
 
@@ -155,6 +156,7 @@ StepRecord Loop::step(TrainingPoint& point, Batches& batches) {
     record.step = point.step + 1;
     record.tokens = plan_.global_batch * train_.sequence();
     record.lr = learning_rate(plan_.schedule, point.samples + plan_.global_batch);
+    squares_.reset();
     bool stop = wants_stop();
     if (plan_.skip_steps.contains(record.step)) {
         batches.drop(micro_batches());
@@ -289,7 +291,8 @@ bool Loop::run(TrainingPoint& point, const Save& save) {
         StepRecord record = step(point, batches);
         note_spike(record);
         if (record.step % plan_.log_every == 0 || record.step == plan_.steps)
-            record.parameter_norm = agreed_norm(student_.master_O);
+            record.parameter_norm =
+                agreed_norm(squares_ ? *squares_ : own_square_sum(student_, student_.master_O));
         events_.step(record);
         bool ends = point.step == plan_.steps;
         bool stops = stop_ || (plan_.stop_step && point.step >= *plan_.stop_step);

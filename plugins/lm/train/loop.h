@@ -97,7 +97,7 @@ private:
 
     StepRecord step(TrainingPoint& point, Batches& batches);
     Losses agreed(const StepSums& sums, bool& stop) const;
-    double agreed_norm(const at::Tensor& flat_O) const;
+    double agreed_norm(double own_squares) const;
     bool wants_stop() const;
     void note_spike(const StepRecord& record);
     bool is_due(const TrainingPoint& point) const;
@@ -114,6 +114,7 @@ private:
     const Samples* valid_;
     LoopEvents events_;
     bool stop_ = false;
+    std::optional<double> squares_;  // of this rank's parameters, where the last update knows
     double started_ = 0;
     double usual_loss_ = 0;  // an average over the last steps
 };

@@ -39,6 +39,24 @@ Overlap overlap(std::int64_t own_begin, std::int64_t own_size, const Parameter& 
     return {.begin = begin - one.begin, .count = std::max<std::int64_t>(0, end - begin)};
 }
 
+/// Of a whole cut into blocks that threads take: in one order, whatever the threads.
+template <class BlockSum>
+double sum_over_blocks(std::int64_t size, const BlockSum& sum_of_block) {
+    std::int64_t blocks = (size + kBlock - 1) / kBlock;
+    std::vector<double> sums(static_cast<std::size_t>(blocks));
+    at::parallel_for(0, blocks, 1, [&](std::int64_t from, std::int64_t to) {
+        for (std::int64_t i = from; i < to; i++) {
+            std::int64_t begin = i * kBlock;
+            sums[static_cast<std::size_t>(i)] =
+                sum_of_block(begin, static_cast<std::size_t>(std::min(kBlock, size - begin)));
+        }
+    });
+    double sum = 0;
+    for (double block : sums)
+        sum += block;
+    return sum;
+}
+
 void update_by_operators(const AdamwStep& step,
                          const at::Tensor& master,
                          const at::Tensor& mean,
@@ -203,7 +221,7 @@ double own_square_sum(const Parameters& parameters,
 double own_square_sum(const Parameters& parameters, const at::Tensor& flat_O) {
     if (const DeviceKernels* kernels = kernels_for({&flat_O}))
         return own_square_sum(parameters, flat_O, *kernels);
-    double sum = 0;  // in one order, whatever the threads
+    double sum = 0;
     for (const Parameter& one : parameters.list()) {
         Overlap mine = overlap(parameters.own_begin(), parameters.own_size(), one);
         if (!one.held.counted || mine.count == 0)
@@ -215,17 +233,9 @@ double own_square_sum(const Parameters& parameters, const at::Tensor& flat_O) {
             continue;
         }
         const float* first = numbers.const_data_ptr<float>();
-        std::int64_t blocks = (mine.count + kBlock - 1) / kBlock;
-        std::vector<double> sums(static_cast<std::size_t>(blocks));
-        at::parallel_for(0, blocks, 1, [&](std::int64_t from, std::int64_t to) {
-            for (std::int64_t i = from; i < to; i++) {
-                std::int64_t begin = i * kBlock, count = std::min(kBlock, mine.count - begin);
-                sums[static_cast<std::size_t>(i)] =
-                    sum_of_squares(best_tier(), first + begin, static_cast<std::size_t>(count));
-            }
+        sum += sum_over_blocks(mine.count, [&](std::int64_t begin, std::size_t count) {
+            return sum_of_squares(best_tier(), first + begin, count);
         });
-        for (double block : sums)
-            sum += block;
     }
     return sum;
 }
@@ -248,10 +258,13 @@ void update(Parameters& parameters, const AdamwStep& step, const DeviceKernels& 
     });
 }
 
-void update(Parameters& parameters, const AdamwStep& step) {
+std::optional<double> update(Parameters& parameters, const AdamwStep& step) {
     const DeviceKernels* kernels = kernels_for({&parameters.master_O});
-    if (kernels != nullptr && parameters.weights_N.scalar_type() != at::kHalf)
-        return update(parameters, step, *kernels);
+    if (kernels != nullptr && parameters.weights_N.scalar_type() != at::kHalf) {
+        update(parameters, step, *kernels);
+        return std::nullopt;
+    }
+    std::optional<double> squares = 0;
     bool rounds = parameters.weights_N.scalar_type() != at::kFloat;
     for (const Parameter& one : parameters.list()) {
         Overlap mine = overlap(parameters.own_begin(), parameters.own_size(), one);
@@ -272,19 +285,23 @@ void update(Parameters& parameters, const AdamwStep& step) {
             update_by_operators(how, master, mean, square, gradient);
             if (rounds)
                 weights.copy_(master);
+            squares.reset();
             continue;
         }
-        at::parallel_for(0, mine.count, kBlock, [&](std::int64_t begin, std::int64_t end) {
-            adamw(best_tier(),
-                  how,
-                  master.mutable_data_ptr<float>() + begin,
-                  mean.mutable_data_ptr<float>() + begin,
-                  square.mutable_data_ptr<float>() + begin,
-                  gradient.const_data_ptr<float>() + begin,
-                  rounds ? mutable_elements_of<Bf16>(weights) + begin : nullptr,
-                  static_cast<std::size_t>(end - begin));
+        double sum = sum_over_blocks(mine.count, [&](std::int64_t begin, std::size_t count) {
+            return adamw(best_tier(),
+                         how,
+                         master.mutable_data_ptr<float>() + begin,
+                         mean.mutable_data_ptr<float>() + begin,
+                         square.mutable_data_ptr<float>() + begin,
+                         gradient.const_data_ptr<float>() + begin,
+                         rounds ? mutable_elements_of<Bf16>(weights) + begin : nullptr,
+                         count);
         });
+        if (squares && one.held.counted)
+            *squares += sum;
     }
+    return squares;
 }
 
 }  // namespace stillroom::lm

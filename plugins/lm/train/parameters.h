@@ -6,6 +6,7 @@
 #include "plugins/lm/parallel/part_source.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -102,8 +103,9 @@ private:
 /// squared norm. NaN or infinite where one is.
 STILLROOM_API double own_square_sum(const Parameters& parameters, const at::Tensor& flat_O);
 
-/// Updates this rank's range; `step` says all but that some parameters do not decay.
-STILLROOM_API void update(Parameters& parameters, const AdamwStep& step);
+/// Updates this rank's range; `step` says all but that some parameters do not decay. Returns
+/// own_square_sum of the updated numbers where the update's own pass knows it.
+STILLROOM_API std::optional<double> update(Parameters& parameters, const AdamwStep& step);
 
 /// The same two by kernels, a launch each, where the kernels' memory is.
 STILLROOM_API double own_square_sum(const Parameters& parameters,

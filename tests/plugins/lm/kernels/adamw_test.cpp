@@ -27,9 +27,10 @@ TEST_CASE("three updates of one number are the golden ones, with and without dec
 }
 
 TEST_CASE(
-    "updates of a buffer are their twin's on every tier, and bf16 is what the master rounds to") {
+    "updates of a buffer are their twin's on every tier, bf16 is what the master rounds to, and "
+    "their squares are added up") {
     for (Tier tier : tiers())
-        for (std::size_t count : {1, 5, 16, 33, 1000}) {
+        for (std::size_t count : {1, 5, 16, 33, 5000}) {
             CAPTURE(static_cast<int>(tier));
             std::vector<float> master = wave(count, 0.7, 2), mean(count), square(count);
             std::vector<double> p(master.begin(), master.end()), m(count), v(count);
@@ -39,14 +40,16 @@ TEST_CASE(
                 std::vector<float> gradient =
                     wave(count, 0.3 + 0.1 * static_cast<double>(step.step), 0.1);
                 gradient[0] = 0;  // whose root is of 0
-                adamw(tier,
-                      step,
-                      master.data(),
-                      mean.data(),
-                      square.data(),
-                      gradient.data(),
-                      step.step % 2 == 0 ? rounded.data() : nullptr,
-                      count);
+                double squares = adamw(tier,
+                                       step,
+                                       master.data(),
+                                       mean.data(),
+                                       square.data(),
+                                       gradient.data(),
+                                       step.step % 2 == 0 ? rounded.data() : nullptr,
+                                       count);
+                CHECK(squares ==
+                      doctest::Approx(sum_of_squares(tier, master.data(), count)).epsilon(1e-15));
                 for (std::size_t i = 0; i < count; i++)
                     adamw_plain(step, p[i], m[i], v[i], double{gradient[i]});
             }

@@ -211,12 +211,13 @@ Learnt learn(const Trial& trial) {
                 if (update_number == 0)
                     put(out.gradients, parameters, parameters.gradient_N, begin, end);
             }
-            update(parameters,
-                   {.lr = 1e-2,
-                    .eps = kSmooth,
-                    .decay = 0.1,
-                    .factor = 1 / kCountedRows,
-                    .step = update_number + 1});
+            std::optional<double> squares = update(parameters,
+                                                   {.lr = 1e-2,
+                                                    .eps = kSmooth,
+                                                    .decay = 0.1,
+                                                    .factor = 1 / kCountedRows,
+                                                    .step = update_number + 1});
+            CHECK(squares == own_square_sum(parameters, parameters.master_O));
             share_weights(mesh, parameters);
         }
         std::lock_guard lock(mutex);
