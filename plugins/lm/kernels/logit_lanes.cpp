@@ -13,6 +13,7 @@ struct SumBlock {
     std::size_t words, lanes;
     float temperature;
     float *t_most, *s_most, *t_sum, *s_sum, *cross, *ce_sum;
+    float *t_powers, *s_powers;  // kept
 };
 
 template <class Floats>
@@ -29,7 +30,7 @@ STILLROOM_INLINE void raise_most(const float* x,
     store(most, largest);
 }
 
-template <class Floats, Divergence Kind>
+template <class Floats, Divergence Kind, bool Keeps>
 STILLROOM_INLINE void sums_body(const SumBlock& b) {
     for (std::size_t lane = 0; lane < b.lanes; lane += kLanes<Floats>) {
         const float* t = b.t + (Kind == Divergence::student ? 0 : lane);
@@ -47,6 +48,8 @@ STILLROOM_INLINE void sums_body(const SumBlock& b) {
             power = y - s_most;
             exponential_below(power);
             s_sum += power;
+            if constexpr (Keeps)
+                store(b.s_powers + w * b.lanes + lane, power);
             if constexpr (Kind == Divergence::student) {
                 cross += y * 0.0F;  // NaN where a logit is none
             } else {
@@ -56,6 +59,8 @@ STILLROOM_INLINE void sums_body(const SumBlock& b) {
                 power = x - t_most;
                 exponential_below(power);
                 t_sum += power;
+                if constexpr (Keeps)
+                    store(b.t_powers + w * b.lanes + lane, power);
                 if constexpr (Kind == Divergence::forward)
                     cross += power * (x - y);
                 if constexpr (Kind == Divergence::jsd)
@@ -145,6 +150,44 @@ STILLROOM_INLINE void slopes_body(const SlopeBlock& b) {
     }
 }
 
+struct PowerBlock {
+    const LaneSlopes* slopes;
+    LanePowers powers;
+    float* d;
+    std::size_t words, lanes;
+};
+
+template <class Floats, Divergence Kind>
+STILLROOM_INLINE void power_slopes_body(const PowerBlock& b) {
+    for (std::size_t lane = 0; lane < b.lanes; lane += kLanes<Floats>) {
+        Floats log, p_share = Floats{}, q_share, teacher, student;
+        load(q_share, b.powers.s_most + lane);
+        load(log, b.slopes->s_log.data() + lane);
+        q_share -= log;
+        exponential_below(q_share);
+        if constexpr (Kind == Divergence::forward) {
+            load(p_share, b.powers.t_most + lane);
+            load(log, b.slopes->t_log.data() + lane);
+            p_share -= log;
+            exponential_below(p_share);
+        }
+        load(teacher, b.slopes->teacher.data() + lane);
+        load(student, b.slopes->student.data() + lane);
+        for (std::size_t at = lane; at < b.words * b.lanes; at += b.lanes) {
+            Floats p, q, d;
+            load(q, b.powers.s + at);
+            q = __builtin_assoc_barrier(q * q_share);
+            d = q * student;
+            if constexpr (Kind == Divergence::forward) {
+                load(p, b.powers.t + at);
+                p = __builtin_assoc_barrier(p * p_share);
+                d += (q - p) * teacher;  // 0 where p is q, as neither product joins the difference
+            }
+            store(b.d + at, d);
+        }
+    }
+}
+
 struct MixtureBlock {
     const LaneSlopes* slopes;
     const float *t, *s;
@@ -216,23 +259,35 @@ STILLROOM_INLINE void uncap_body(const float* capped, float* d, std::size_t coun
 // The macro takes a template of the vector alone.
 template <class F>
 STILLROOM_INLINE void forward_sums(const SumBlock& b) {
-    sums_body<F, Divergence::forward>(b);
+    sums_body<F, Divergence::forward, false>(b);
+}
+template <class F>
+STILLROOM_INLINE void forward_powers(const SumBlock& b) {
+    sums_body<F, Divergence::forward, true>(b);
 }
 template <class F>
 STILLROOM_INLINE void reverse_sums(const SumBlock& b) {
-    sums_body<F, Divergence::reverse>(b);
+    sums_body<F, Divergence::reverse, false>(b);
 }
 template <class F>
 STILLROOM_INLINE void jsd_sums(const SumBlock& b) {
-    sums_body<F, Divergence::jsd>(b);
+    sums_body<F, Divergence::jsd, false>(b);
 }
 template <class F>
 STILLROOM_INLINE void student_sums(const SumBlock& b) {
-    sums_body<F, Divergence::student>(b);
+    sums_body<F, Divergence::student, false>(b);
+}
+template <class F>
+STILLROOM_INLINE void student_powers(const SumBlock& b) {
+    sums_body<F, Divergence::student, true>(b);
 }
 template <class F>
 STILLROOM_INLINE void forward_slopes(const SlopeBlock& b) {
     slopes_body<F, Divergence::forward>(b);
+}
+template <class F>
+STILLROOM_INLINE void forward_power_slopes(const PowerBlock& b) {
+    power_slopes_body<F, Divergence::forward>(b);
 }
 template <class F>
 STILLROOM_INLINE void reverse_slopes(const SlopeBlock& b) {
@@ -246,15 +301,23 @@ template <class F>
 STILLROOM_INLINE void student_slopes(const SlopeBlock& b) {
     slopes_body<F, Divergence::student>(b);
 }
+template <class F>
+STILLROOM_INLINE void student_power_slopes(const PowerBlock& b) {
+    power_slopes_body<F, Divergence::student>(b);
+}
 
 STILLROOM_TIERS(forward_sums_lanes, (const SumBlock& b), forward_sums, (b))
+STILLROOM_TIERS(forward_power_lanes, (const SumBlock& b), forward_powers, (b))
 STILLROOM_TIERS(reverse_sums_lanes, (const SumBlock& b), reverse_sums, (b))
 STILLROOM_TIERS(jsd_sums_lanes, (const SumBlock& b), jsd_sums, (b))
 STILLROOM_TIERS(student_sums_lanes, (const SumBlock& b), student_sums, (b))
+STILLROOM_TIERS(student_power_lanes, (const SumBlock& b), student_powers, (b))
 STILLROOM_TIERS(forward_slope_lanes, (const SlopeBlock& b), forward_slopes, (b))
+STILLROOM_TIERS(forward_power_slope_lanes, (const PowerBlock& b), forward_power_slopes, (b))
 STILLROOM_TIERS(reverse_slope_lanes, (const SlopeBlock& b), reverse_slopes, (b))
 STILLROOM_TIERS(jsd_slope_lanes, (const SlopeBlock& b), jsd_slopes, (b))
 STILLROOM_TIERS(student_slope_lanes, (const SlopeBlock& b), student_slopes, (b))
+STILLROOM_TIERS(student_power_slope_lanes, (const PowerBlock& b), student_power_slopes, (b))
 STILLROOM_TIERS(mixture_lanes, (const MixtureBlock& b), mixture_body, (b))
 STILLROOM_TIERS(cap_lanes,
                 (float* x, std::size_t count, float cap, float temperature),
@@ -279,8 +342,12 @@ LaneSums::LaneSums(std::size_t lanes, Divergence divergence, double temperature)
       ce_sum_(lanes),
       rows_(lanes) {}
 
-void LaneSums::add(
-    Tier tier, const float* t, const float* s, std::size_t words, std::int64_t first_word) {
+void LaneSums::add(Tier tier,
+                   const float* t,
+                   const float* s,
+                   std::size_t words,
+                   std::int64_t first_word,
+                   const LanePowers* powers) {
     SumBlock block{.t = t,
                    .s = s,
                    .words = words,
@@ -291,10 +358,12 @@ void LaneSums::add(
                    .t_sum = t_sum_.data(),
                    .s_sum = s_sum_.data(),
                    .cross = cross_.data(),
-                   .ce_sum = ce_sum_.data()};
+                   .ce_sum = ce_sum_.data(),
+                   .t_powers = powers != nullptr ? powers->t : nullptr,
+                   .s_powers = powers != nullptr ? powers->s : nullptr};
     switch (divergence_) {
         case Divergence::forward:
-            forward_sums_lanes_of(tier)(block);
+            (powers != nullptr ? forward_power_lanes_of(tier) : forward_sums_lanes_of(tier))(block);
             break;
         case Divergence::reverse:
             reverse_sums_lanes_of(tier)(block);
@@ -303,8 +372,13 @@ void LaneSums::add(
             jsd_sums_lanes_of(tier)(block);
             break;
         case Divergence::student:
-            student_sums_lanes_of(tier)(block);
+            (powers != nullptr ? student_power_lanes_of(tier) : student_sums_lanes_of(tier))(block);
             break;
+    }
+    if (powers != nullptr) {
+        std::copy(s_most_.begin(), s_most_.end(), powers->s_most);
+        if (divergence_ == Divergence::forward)
+            std::copy(t_most_.begin(), t_most_.end(), powers->t_most);
     }
     merge_block(t, s, words, first_word);
 }
@@ -380,6 +454,20 @@ void slope_block(Tier tier,
             student_slope_lanes_of(tier)(block);
             break;
     }
+}
+
+void power_slope_block(Tier tier,
+                       Divergence divergence,
+                       const LaneSlopes& slopes,
+                       const LanePowers& powers,
+                       float* d,
+                       std::size_t words) {
+    PowerBlock block{
+        .slopes = &slopes, .powers = powers, .d = d, .words = words, .lanes = slopes.t_log.size()};
+    if (divergence == Divergence::forward)
+        forward_power_slope_lanes_of(tier)(block);
+    else
+        student_power_slope_lanes_of(tier)(block);
 }
 
 void mixture_block(Tier tier,

@@ -19,13 +19,26 @@ namespace stillroom::lm {
 
 inline constexpr std::size_t kLaneStep = 16;  ///< lanes come in multiples of it
 
+/// What the sums of a block are made of, so that its slopes take no powers: e^(t - t_most) and
+/// e^(s - s_most), of the largest in each lane so far. No teacher's for `student`.
+struct LanePowers {
+    float *t = nullptr, *s = nullptr;            ///< [words, lanes]
+    float *t_most = nullptr, *s_most = nullptr;  ///< [lanes]
+};
+
 /// The rows of a block, or of many blocks one after the other.
 class STILLROOM_API LaneSums {
 public:
     LaneSums(std::size_t lanes, Divergence divergence, double temperature);
 
-    /// `t` is not looked at for `student`. NaN or infinity in a lane makes its sums NaN.
-    void add(Tier tier, const float* t, const float* s, std::size_t words, std::int64_t first_word);
+    /// `t` is not looked at for `student`. NaN or infinity in a lane makes its sums NaN. Forward
+    /// and student at τ = 1 fill `powers`, if not null.
+    void add(Tier tier,
+             const float* t,
+             const float* s,
+             std::size_t words,
+             std::int64_t first_word,
+             const LanePowers* powers = nullptr);
 
     RowSums row(std::size_t lane) const;
 
@@ -62,6 +75,14 @@ STILLROOM_API void slope_block(Tier tier,
                                const float* s,
                                float* d,
                                std::size_t words);
+
+/// The same from powers: forward and student at τ = 1.
+STILLROOM_API void power_slope_block(Tier tier,
+                                     Divergence divergence,
+                                     const LaneSlopes& slopes,
+                                     const LanePowers& powers,
+                                     float* d,
+                                     std::size_t words);
 
 /// Adds to each row's sums of a jsd: of p·ln(p/m) and of q·ln(q/m), m = β·p + (1 - β)·q.
 STILLROOM_API void mixture_block(Tier tier,

@@ -148,6 +148,7 @@ HeadSums run_chunks(HeadEngine& engine,
             engine.make_slopes(chunk_rows, *slopes);
         add(out, chunk_rows.sums());
     }
+    engine.finish();
     return out;
 }
 

@@ -4,15 +4,18 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
 #include <ATen/ops/from_blob.h>
 
 #include <algorithm>
 #include <vector>
 
-// Each thread has a strip of the vocabulary and goes over it by the block, twice a chunk: once to
-// make both sides' logits and add them up while the block is in its cache, once to turn them into
-// slopes and multiply those by what the head and the rows are. Between the two all that is known of
-// a row comes together. Weights are read once in each pass, straight from where they lie.
+// Each thread has a strip of the vocabulary and goes over it by the block, once a chunk: it turns
+// the chunk before's logits of the block into slopes, multiplies those by what the head and the
+// rows are, then makes both sides' logits of this chunk in their place and adds them up. Between
+// two sweeps all that is known of a row comes together. So the student's weights are read from
+// memory once a chunk, straight from where they lie, and logits are written where they were just
+// read. Where slopes need nothing but the powers of logits, these are kept in their place.
 
 namespace stillroom::lm {
 namespace {
@@ -69,11 +72,10 @@ private:
 
 /// One side of a chunk.
 struct Side {
-    Side(const HeadSide& from, std::int64_t vocab, std::int64_t lanes)
+    Side(const HeadSide& from, std::int64_t lanes)
         : hidden_TD(from.hidden_TD.contiguous()),
           weight(from.weight_VD),
           cap(from.cap),
-          logits(at::empty({vocab * lanes}, at::kFloat)),
           rows(at::empty({lanes * weight.width()}, at::kFloat)),
           turned(at::empty({lanes * weight.width()}, at::kFloat)) {}
 
@@ -95,9 +97,18 @@ struct Side {
     at::Tensor hidden_TD;
     Weight weight;
     std::optional<double> cap;
-    at::Tensor logits;  // [words, lanes]
     at::Tensor rows;    // [lanes, D]
     at::Tensor turned;  // [D, lanes]
+};
+
+/// A chunk whose logits wait for the next sweep to become slopes.
+struct Waiting {
+    std::span<const std::int64_t> rows;
+    std::int64_t lanes;
+    LaneSlopes slopes;
+    std::vector<Patch> patches;
+    std::vector<std::size_t> dead;
+    HeadSlopes into;
 };
 
 class CpuEngine final : public HeadEngine {
@@ -116,13 +127,21 @@ public:
         if (batch.rows_at_once > 0)
             rows = batch.rows_at_once;
         std::int64_t lanes = rounded_up(rows, kLaneStep);
-        student_.emplace(batch.student, vocab_, lanes);
+        student_.emplace(batch.student, lanes);
         if (terms.kl)
-            teacher_.emplace(*batch.teacher, vocab_, lanes);
+            teacher_.emplace(*batch.teacher, lanes);
+        word_floats_ = lanes * sides();
+        logits_ = at::empty({vocab_ * word_floats_}, at::kFloat);
+        waiting_rows_ = at::empty_like(student_->rows);
         block_ = std::clamp(kBlockFloats / widest() / 24 * 24, kFewestWords, kMostWords);
         strips_ =
             std::clamp<std::int64_t>(at::get_num_threads(), 1, (vocab_ + block_ - 1) / block_);
-        scratch_ = at::empty({strips_, block_ * (widest() + lanes)}, at::kFloat);
+        scratch_ = at::empty({strips_, block_ * (widest() + word_floats_)}, at::kFloat);
+        Divergence kind = HeadRows::sums_of(terms);
+        keeps_powers_ = (kind == Divergence::forward || kind == Divergence::student) &&
+                        temperature_ == 1 && !student_->cap;
+        if (keeps_powers_)
+            mosts_ = at::empty({(vocab_ + block_ - 1) / block_ * word_floats_}, at::kFloat);
         hidden_slopes_ = at::empty({strips_, rows * student_->weight.width()}, at::kFloat);
     }
 
@@ -143,24 +162,34 @@ public:
         Divergence kind = HeadRows::sums_of(terms_);
         std::vector<LaneSums> sums(size(strips_), LaneSums(size(lanes_), kind, temperature_));
         tops_.assign(top_k > 0 ? size(strips_) : 0, TopTokens(size(lanes_), top_k));
+        std::vector<RowSums> out(rows.size());
         for_each_strip([&](std::int64_t strip) {
+            begin_slopes(strip);
             for_each_block(strip, [&](std::int64_t first, std::int64_t words) {
+                make_slopes(strip, first, words, /*logits_follow=*/true);
+                float* t = keeps_powers_ ? block_scratch(strip) : logits(first);
+                float* s = beside(t, words, lanes_);
                 if (teacher_)
-                    make_logits(*teacher_, strip, first, words);
-                make_logits(*student_, strip, first, words);
-                const float *t = teacher_logits(first), *s = student_logits(first);
-                sums[size(strip)].add(tier_, t, s, size(words), shard_first_ + first);
+                    make_logits(*teacher_, strip, first, words, t);
+                make_logits(*student_, strip, first, words, s);
+                LanePowers kept = powers(first, words, lanes_);
+                sums[size(strip)].add(tier_,
+                                      t,
+                                      s,
+                                      size(words),
+                                      shard_first_ + first,
+                                      keeps_powers_ ? &kept : nullptr);
                 if (top_k > 0)
                     tops_[size(strip)].add(t, s, size(words), shard_first_ + first);
+                for (std::size_t lane = 0; lane < out.size(); lane++)
+                    if (labels[lane] >= first && labels[lane] < first + words)
+                        out[lane].label = double{s[size((labels[lane] - first) * lanes_) + lane]};
             });
         });
-        std::vector<RowSums> out(rows.size());
-        for (std::size_t lane = 0; lane < out.size(); lane++) {
+        end_slopes();
+        for (std::size_t lane = 0; lane < out.size(); lane++)
             for (const LaneSums& strip : sums)
                 out[lane].merge(strip.row(lane), kind, temperature_);
-            if (labels[lane] >= 0)
-                out[lane].label = double{student_logits(labels[lane])[lane]};
-        }
         return out;
     }
 
@@ -184,8 +213,8 @@ public:
                 mixture_block(tier_,
                               slopes,
                               beta_,
-                              teacher_logits(first),
-                              student_logits(first),
+                              logits(first),
+                              beside(logits(first), words, lanes_),
                               size(words),
                               own.teacher,
                               own.student);
@@ -202,28 +231,66 @@ public:
     }
 
     void make_slopes(const HeadRows& chunk, const HeadSlopes& into) override {
-        std::vector<Patch> patches = chunk.patches();
-        std::int64_t width = student_->weight.width();
+        waiting_.emplace(Waiting{.rows = rows_,
+                                 .lanes = lanes_,
+                                 .slopes = chunk.slopes(),
+                                 .patches = chunk.patches(),
+                                 .dead = chunk.dead(),
+                                 .into = into});
+        std::swap(waiting_rows_, student_->rows);
+    }
+
+    void finish() override {
+        if (!waiting_)
+            return;
         for_each_strip([&](std::int64_t strip) {
-            float* part = hidden_part(strip);
-            std::fill(part, part + count_ * width, 0.0F);
+            begin_slopes(strip);
             for_each_block(strip, [&](std::int64_t first, std::int64_t words) {
-                float* d = scratch(strip) + block_ * widest();
-                slopes_of_block(chunk, patches, first, words, d);
-                add_products(strip, first, words, d, into.weight_VD);
+                make_slopes(strip, first, words, /*logits_follow=*/false);
             });
         });
-        float* sum = hidden_part(0);
-        for (std::int64_t strip = 1; strip < strips_; strip++) {
-            const float* part = hidden_part(strip);
-            for (std::int64_t i = 0; i < count_ * width; i++)
-                sum[i] += part[i];
-        }
-        for (std::size_t i = 0; i < rows_.size(); i++, sum += width)
-            into.hidden_TD.select(0, rows_[i]).copy_(at::from_blob(sum, {width}, at::kFloat));
+        end_slopes();
     }
 
 private:
+    void begin_slopes(std::int64_t strip) const {
+        if (waiting_)
+            std::fill_n(hidden_part(strip), hidden_size(), 0.0F);
+    }
+
+    /// Of a block, and what they are times the head and times the rows.
+    void make_slopes(std::int64_t strip,
+                     std::int64_t first,
+                     std::int64_t words,
+                     bool logits_follow) const {
+        if (!waiting_)
+            return;
+        float* d = block_scratch(strip);
+        slopes_of_block(first, words, d);
+        add_products(strip, first, words, d, logits_follow);
+    }
+
+    void end_slopes() {
+        if (!waiting_)
+            return;
+        float* sum = hidden_part(0);
+        for (std::int64_t strip = 1; strip < strips_; strip++) {
+            const float* part = hidden_part(strip);
+            for (std::int64_t i = 0; i < hidden_size(); i++)
+                sum[i] += part[i];
+        }
+        std::int64_t width = student_->weight.width();
+        for (std::int64_t row : waiting_->rows) {
+            waiting_->into.hidden_TD.select(0, row).copy_(at::from_blob(sum, {width}, at::kFloat));
+            sum += width;
+        }
+        waiting_.reset();
+    }
+
+    std::int64_t hidden_size() const {
+        return std::ssize(waiting_->rows) * student_->weight.width();
+    }
+
     std::int64_t widest() const {
         std::int64_t width = student_->weight.width();
         return teacher_ ? std::max(width, teacher_->weight.width()) : width;
@@ -249,10 +316,14 @@ private:
     float* scratch(std::int64_t strip) const {
         return mutable_elements_of<float>(scratch_) + strip * scratch_.size(1);
     }
+    float* block_scratch(std::int64_t strip) const { return scratch(strip) + block_ * widest(); }
 
-    void make_logits(Side& side, std::int64_t strip, std::int64_t first, std::int64_t words) const {
+    void make_logits(const Side& side,
+                     std::int64_t strip,
+                     std::int64_t first,
+                     std::int64_t words,
+                     float* into) const {
         std::int64_t width = side.weight.width();
-        float* logits = mutable_elements_of<float>(side.logits) + first * lanes_;
         multiply(tier_,
                  {.rows = size(words),
                   .columns = size(lanes_),
@@ -261,47 +332,42 @@ private:
                   .a_row = size(side.weight.row()),
                   .b = elements_of<float>(side.turned),
                   .b_row = size(lanes_),
-                  .c = logits,
+                  .c = into,
                   .c_row = size(lanes_),
                   .next = side.weight.at(first + words),
                   .next_bytes = size(side.weight.bytes(words))});
         if (side.cap)
-            cap_block(tier_, logits, size(words * lanes_), *side.cap, temperature_);
+            cap_block(tier_, into, size(words * lanes_), *side.cap, temperature_);
     }
 
     float* hidden_part(std::int64_t strip) const {
         return mutable_elements_of<float>(hidden_slopes_) + strip * hidden_slopes_.size(1);
     }
 
-    void slopes_of_block(const HeadRows& chunk,
-                         const std::vector<Patch>& patches,
-                         std::int64_t first,
-                         std::int64_t words,
-                         float* d) const {
-        const float* s = student_logits(first);
-        slope_block(tier_,
-                    HeadRows::slopes_of(terms_),
-                    chunk.slopes(),
-                    beta_,
-                    temperature_,
-                    teacher_logits(first),
-                    s,
-                    d,
-                    size(words));
+    void slopes_of_block(std::int64_t first, std::int64_t words, float* d) const {
+        std::int64_t lanes = waiting_->lanes;
+        const std::vector<Patch>& patches = waiting_->patches;
+        const float *t = logits(first), *s = beside(logits(first), words, lanes);
+        Divergence kind = HeadRows::slopes_of(terms_);
+        if (keeps_powers_)
+            power_slope_block(
+                tier_, kind, waiting_->slopes, powers(first, words, lanes), d, size(words));
+        else
+            slope_block(tier_, kind, waiting_->slopes, beta_, temperature_, t, s, d, size(words));
         std::int64_t begin = shard_first_ + first;
         auto patch = std::lower_bound(
             patches.begin(), patches.end(), begin, [](const Patch& p, std::int64_t word) {
                 return p.word < word;
             });
         for (; patch != patches.end() && patch->word < begin + words; ++patch) {
-            float& slope = d[size(patch->word - begin) * size(lanes_) + patch->lane];
+            float& slope = d[size((patch->word - begin) * lanes) + patch->lane];
             slope = patch->replaces ? patch->value : slope + patch->value;
         }
         if (student_->cap)
-            uncap_block(tier_, s, d, size(words * lanes_), *student_->cap, temperature_);
-        for (std::size_t lane : chunk.dead())
+            uncap_block(tier_, s, d, size(words * lanes), *student_->cap, temperature_);
+        for (std::size_t lane : waiting_->dead)
             for (std::int64_t w = 0; w < words; w++)
-                d[size(w * lanes_) + lane] = 0;
+                d[size(w * lanes) + lane] = 0;
     }
 
     /// Slopes of a block times the head, and times the rows.
@@ -309,22 +375,30 @@ private:
                       std::int64_t first,
                       std::int64_t words,
                       const float* d,
-                      const at::Tensor& out) const {
+                      bool logits_follow) const {
         const Weight& weight = student_->weight;
+        const at::Tensor& out = waiting_->into.weight_VD;
+        std::size_t count = waiting_->rows.size(), lanes = size(waiting_->lanes);
+        // What the next block begins with. If logits follow, their product fetches the weight.
+        std::int64_t ahead = first + words;
+        const void* next = logits_follow ? logits(ahead) : weight.at(ahead);
+        std::size_t next_bytes =
+            size(logits_follow ? words * word_floats_ * std::int64_t{sizeof(float)}
+                               : weight.bytes(words));
         multiply(tier_,
-                 {.rows = size(count_),
+                 {.rows = count,
                   .columns = size(weight.width()),
                   .depth = size(words),
                   .a = d,
                   .a_row = 1,
-                  .a_depth = size(lanes_),
+                  .a_depth = lanes,
                   .b = weight.block(tier_, first, words, scratch(strip)),
                   .b_row = size(weight.row()),
                   .c = hidden_part(strip),
                   .c_row = size(weight.width()),
                   .add = true,
-                  .next = weight.at(first + words),
-                  .next_bytes = size(weight.bytes(words))});
+                  .next = next,
+                  .next_bytes = next_bytes});
         if (!out.defined())
             return;
         std::int64_t row = out.stride(0);
@@ -332,10 +406,10 @@ private:
         multiply(tier_,
                  {.rows = size(words),
                   .columns = size(weight.width()),
-                  .depth = size(count_),
+                  .depth = count,
                   .a = d,
-                  .a_row = size(lanes_),
-                  .b = elements_of<float>(student_->rows),
+                  .a_row = lanes,
+                  .b = elements_of<float>(waiting_rows_),
                   .b_row = size(weight.width()),
                   .c = to,
                   .c_row = size(row),
@@ -344,11 +418,24 @@ private:
                   .next_bytes = size(words * row) * sizeof(float)});
     }
 
-    const float* teacher_logits(std::int64_t word) const {
-        return teacher_ ? elements_of<float>(teacher_->logits) + word * lanes_ : nullptr;
+    std::int64_t sides() const { return teacher_ ? 2 : 1; }
+
+    /// Of a block: the teacher's [words, lanes], where there is one, and beside it the student's.
+    float* logits(std::int64_t first) const {
+        return mutable_elements_of<float>(logits_) + first * word_floats_;
     }
-    const float* student_logits(std::int64_t word) const {
-        return elements_of<float>(student_->logits) + word * lanes_;
+    float* beside(float* teacher, std::int64_t words, std::int64_t lanes) const {
+        return teacher + (sides() - 1) * words * lanes;
+    }
+    /// What the block has in place of its logits.
+    LanePowers powers(std::int64_t first, std::int64_t words, std::int64_t lanes) const {
+        if (!keeps_powers_)
+            return {};
+        float* most = mutable_elements_of<float>(mosts_) + first / block_ * word_floats_;
+        return {.t = logits(first),
+                .s = beside(logits(first), words, lanes),
+                .t_most = most,
+                .s_most = beside(most, 1, lanes)};
     }
     static std::size_t size(std::int64_t value) { return static_cast<std::size_t>(value); }
 
@@ -358,12 +445,18 @@ private:
     double temperature_, beta_;
     std::int64_t vocab_, block_ = 0, strips_ = 1;
     std::optional<Side> student_, teacher_;
-    at::Tensor scratch_;        // of each strip: a widened block of a weight, and slopes
+    std::int64_t word_floats_ = 0;  // of the logits of a word
+    bool keeps_powers_ = false;     // in place of logits
+    at::Tensor logits_, mosts_;     // of each block
+    at::Tensor scratch_;        // of each strip: a widened block of a weight; slopes, then logits
     at::Tensor hidden_slopes_;  // of each strip
     // The chunk at hand:
     std::span<const std::int64_t> rows_;
     std::int64_t count_ = 0, lanes_ = 0;
     std::vector<TopTokens> tops_;
+    // The chunk before:
+    std::optional<Waiting> waiting_;
+    at::Tensor waiting_rows_;  // [lanes, D]
 };
 
 }  // namespace

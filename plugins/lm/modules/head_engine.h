@@ -23,8 +23,12 @@ public:
     virtual std::vector<std::vector<TopToken>> top_tokens() = 0;
     virtual MixtureSums add_up_mixture(const LaneSlopes& slopes) = 0;
 
-    /// Writes the rows' hidden slopes, adds to the weight's.
+    /// Writes the rows' hidden slopes, adds to the weight's: now, or together with the next chunk's
+    /// logits.
     virtual void make_slopes(const HeadRows& chunk, const HeadSlopes& into) = 0;
+
+    /// After the last chunk.
+    virtual void finish() {}
 };
 
 /// Both sides of the batch have `words` words; `most_rows` are the most that a chunk will have, 0:

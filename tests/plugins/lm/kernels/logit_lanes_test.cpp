@@ -189,6 +189,22 @@ TEST_CASE("slopes over lanes are their twin's on every tier, far apart too") {
                         slopes.student[lane] = static_cast<float>(student);
                         slopes.ratio[lane] = static_cast<float>(ratio);
                     }
+                    auto check = [&] {
+                        for (std::size_t lane = 0; lane < lanes; lane++) {
+                            std::vector<double> row_t = lane_of(t, lanes, lane),
+                                                row_s = lane_of(s, lanes, lane), expected(words),
+                                                plain(words, 0.0);
+                            divergence_of(divergence, kBeta, row_t, row_s, expected);
+                            if (temperature != 1) {
+                                for (double& x : row_s)
+                                    x *= temperature;
+                                divergence_of(Divergence::student, 0, {}, row_s, plain);
+                            }
+                            for (std::size_t w = 0; w < words; w++)
+                                CHECK(std::abs(d[w * lanes + lane] - expected[w] - plain[w]) <=
+                                      1.5e-6 * std::max(1.0, size));
+                        }
+                    };
                     slope_block(tier,
                                 divergence,
                                 slopes,
@@ -198,20 +214,43 @@ TEST_CASE("slopes over lanes are their twin's on every tier, far apart too") {
                                 s.data(),
                                 d.data(),
                                 words);
-                    for (std::size_t lane = 0; lane < lanes; lane++) {
-                        std::vector<double> row_t = lane_of(t, lanes, lane),
-                                            row_s = lane_of(s, lanes, lane), expected(words),
-                                            plain(words, 0.0);
-                        divergence_of(divergence, kBeta, row_t, row_s, expected);
-                        if (temperature != 1) {
-                            for (double& x : row_s)
-                                x *= temperature;
-                            divergence_of(Divergence::student, 0, {}, row_s, plain);
-                        }
-                        for (std::size_t w = 0; w < words; w++)
-                            CHECK(std::abs(d[w * lanes + lane] - expected[w] - plain[w]) <=
-                                  1.5e-6 * std::max(1.0, size));
+                    check();
+                    if (temperature != 1 ||
+                        (divergence != Divergence::forward && divergence != Divergence::student))
+                        continue;
+                    // From powers over the largest of the words until then, in two blocks.
+                    std::fill(d.begin(), d.end(), 7.0F);
+                    LaneSums plain(lanes, divergence, 1), keeping = plain;
+                    for (std::size_t first : {std::size_t{0}, words / 3}) {
+                        std::size_t at = first * lanes,
+                                    count = first == 0 ? words / 3 : words - first;
+                        std::vector<float> t_powers(count * lanes), s_powers(t_powers),
+                            t_most(lanes), s_most(lanes);
+                        LanePowers powers{.t = t_powers.data(),
+                                          .s = s_powers.data(),
+                                          .t_most = t_most.data(),
+                                          .s_most = s_most.data()};
+                        auto word = static_cast<std::int64_t>(first);
+                        plain.add(tier, &t[at], &s[at], count, word);
+                        keeping.add(tier, &t[at], &s[at], count, word, &powers);
+                        power_slope_block(tier, divergence, slopes, powers, &d[at], count);
                     }
+                    check();
+                    for (std::size_t lane = 0; lane < lanes; lane++)
+                        CHECK(keeping.row(lane).s_sum == plain.row(lane).s_sum);
+                    if (divergence == Divergence::student)
+                        continue;
+                    // A model against itself.
+                    LaneSums same(lanes, divergence, 1);
+                    std::vector<float> powers(2 * t.size()), most(2 * lanes);
+                    LanePowers kept{.t = &powers[0],
+                                    .s = &powers[t.size()],
+                                    .t_most = &most[0],
+                                    .s_most = &most[lanes]};
+                    same.add(tier, t.data(), t.data(), words, 0, &kept);
+                    slopes.s_log = slopes.t_log;
+                    power_slope_block(tier, divergence, slopes, kept, d.data(), words);
+                    CHECK(std::all_of(d.begin(), d.end(), [](float x) { return x == 0; }));
                 }
 }
 
