@@ -3,7 +3,7 @@
 
 TEXT is a file of prose, MODEL a folder of a small Llama with its tokenizer (SmolLM2-135M, out of checkpoint.load). The jobs: `distill`, MODEL into its
 first half; `words`, random models of 151,936 words; `pretrain`, the half alone; `ranks`, two processes in each layout beside one; `overhead`, the time
-between steps and before the first. STILLROOM_BENCH_VENV names the environment of the peer (train_peer.py), which gets the very same rows; a speed is told
+between steps and before the first. STILLROOM_BENCH_VENV names the environment of the peers (train_peer.py: the loop, and TRL's GKD trainer where it is), which get the very same rows; a speed is told
 only when the first step's loss is the same. Both keep what they take in fp32, AdamW, clip 1. Ends with 1 when a budget is missed.
 """
 
@@ -62,21 +62,21 @@ class Workload:
         _, result = self.bench.do("data.inspect", *settings)
         self.rows.write_text(json.dumps([row["ids"] for row in report_of(result)["batch"]["rows"]]))
 
-    def theirs(self):
-        """The same of the peer, and its floor; nothing where there is none."""
+    def theirs(self, trl=None):
+        """The same of the peer, and its floor; nothing where there is none. `trl`: of TRL's trainer, with that tokenizer in its hand."""
         if not self.bench.python:
             return None
         teacher, student = self.ports.get("teacher"), self.ports.get("student") or self.ports["model"]
-        job = {"teacher": teacher and str(teacher), "student": str(student), "ids": str(self.rows), "batch": self.batch, "lr": LR}
+        job = {"teacher": teacher and str(teacher), "student": str(student), "ids": str(self.rows), "batch": self.batch, "lr": LR, "trl": trl and str(trl)}
         words = [self.bench.python, pathlib.Path(__file__).with_name("train_peer.py"), json.dumps(job)]
         out = subprocess.run(words, input="step\n" * STEPS, check=True, stdout=subprocess.PIPE, text=True).stdout
         lines = [json.loads(line) for line in out.splitlines()]
         steps, end = lines[:-1], lines[-1]
-        return [one["seconds"] for one in steps[1:]], [one["loss"] for one in steps], end["peak"], end["floor"]
+        return [one["seconds"] for one in steps[1:]], [one["loss"] for one in steps], end["peak"], end.get("floor")
 
-    def compare(self, table, gain, share, memory):
+    def compare(self, table, gain, share, memory, trl=None):
         self.write_rows()
-        ratios, shares, speeds, ours_peak, theirs_peak = [], [], [], [], []
+        ratios, trl_ratios, shares, speeds, ours_peak, theirs_peak = [], [], [], [], [], []
         for _ in range(ROUNDS):
             seconds, losses, peak, _ = self.ours()
             speeds.append(self.batch * self.length / median(seconds))
@@ -88,12 +88,19 @@ class Workload:
                 ratios.append(median(other[0]) / median(seconds))
                 shares.append(other[3] / median(seconds))
                 theirs_peak.append(other[2])
+            if trl and (other := self.theirs(trl)):
+                if abs(losses[0] - other[1][0]) > 1e-3:
+                    table.add(f"{self.name}: the first loss is TRL's", f"{losses[0]} and {other[1][0]}", "1e-3", False)
+                    return
+                trl_ratios.append(median(other[0]) / median(seconds))
         what = f"{self.name}, {self.batch} x {self.length}"
         if not ratios:
             table.add(what, f"{median(speeds):.0f} tokens/s, {measure.mebibytes(median(ours_peak))}", "", True)
             return
         figure = f"{median(ratios):.2f}x (least {min(ratios):.2f}x); {median(speeds):.0f} tokens/s"
         table.add(f"{what} against a transformers loop", figure, f"{gain:g}x", median(ratios) >= gain)
+        if trl_ratios:
+            table.add(f"{what} against TRL's GKD trainer", f"{median(trl_ratios):.2f}x (least {min(trl_ratios):.2f}x)", "1.3x", median(trl_ratios) >= 1.3)
         if share:
             table.add(f"{what} against its matrix products alone", f"{median(shares):.0%}", f"{share:.0%}", median(shares) >= share)
         part = median(ours_peak) / median(theirs_peak)
@@ -129,24 +136,31 @@ def half_of(model, folder):
     return folder
 
 
-def words_workload(bench):
-    """C5: little model, large head."""
+def random_workload(bench, name, words, models, batch, length):
+    """Of models that say nothing, teacher and student as (layers, hidden)."""
     folders = {}
-    for name, layers, hidden in (("teacher", 8, 512), ("student", 4, 256)):
+    for port, (layers, hidden) in zip(("teacher", "student"), models):
         shape = ["family=qwen3", f"hidden={hidden}", f"layers={layers}", f"heads={hidden // 64}", f"kv_heads={hidden // 128}", "head_dim=64",
-                 f"ffn={3 * hidden}", f"vocab={QWEN_WORDS}", "tied=true", "dtype=fp32"]  # fmt: skip
+                 f"ffn={3 * hidden}", f"vocab={words}", "tied=true", "dtype=fp32"]  # fmt: skip
         _, result = bench.do("checkpoint.init", *shape)
-        folders[name] = pathlib.Path(result["outputs"]["model"]["path"])
-    _, result = bench.do("data.mock", f"vocabulary={QWEN_WORDS}", "documents=100", "max_length=2000")
-    return Workload(bench, "151,936 words", "train.distill", folders, result["outputs"]["data"]["path"], 4, 512)
+        folders[port] = pathlib.Path(result["outputs"]["model"]["path"])
+    _, result = bench.do("data.mock", f"vocabulary={words}", "documents=100", "max_length=2000")
+    return Workload(bench, name, "train.distill", folders, result["outputs"]["data"]["path"], batch, length)
+
+
+def has_trl(bench):
+    """Whether the peers' environment has TRL."""
+    return bool(bench.python) and subprocess.run([bench.python, "-c", "import trl"], capture_output=True).returncode == 0
 
 
 def ranks(table, work):
-    """C11: two processes that share two cores against one that has both; ideal is the same time."""
-    one, losses, _, _ = work.ours()
-    for name, settings in (("DP2", []), ("TP2", ["parallel.tensor=2"]), ("PP2", ["parallel.pipeline=2"])):
-        micro = f"micro_batch={work.batch // 2}"
-        seconds, other, _, _ = work.ours("ranks=2", micro, *settings)
+    """C11: two processes that share two cores against one that has both; ideal is the same time. The pipeline has eight micro-batches, and as many
+    layers on its last stage as make that as long as the first."""
+    one, losses, _, _ = work.ours("micro_batch=4")
+    layouts = {"DP2": ["micro_batch=4"], "TP2": ["micro_batch=4", "parallel.tensor=2"],
+               "PP2": ["micro_batch=2", "parallel.pipeline=2", "parallel.num_layers_in_last_pipeline_stage=2"]}  # fmt: skip
+    for name, settings in layouts.items():
+        seconds, other, _, _ = work.ours("ranks=2", *settings)
         if abs(other[0] - losses[0]) > 1e-5:
             table.add(f"{name}: the first loss is one process's", f"{other[0]} and {losses[0]}", "1e-5", False)
             continue
@@ -175,15 +189,18 @@ def main():
         _, words = bench.do("data.tokenizer", f"source={model}")
         _, result = bench.do("data.tokenize", f"tokenizer={words['outputs']['tokenizer']['path']}", f"files={text}")
         data = result["outputs"]["data"]["path"]
+        trl = model if has_trl(bench) else None
         distill = Workload(bench, "distill", "train.distill", {"teacher": model, "student": half}, data, 4, 256)
         if "distill" in jobs:
-            distill.compare(table, 1.35, 0.8, 0.55)
+            distill.compare(table, 1.35, 0.8, 0.55, trl=trl)
         if "words" in jobs:
-            words_workload(bench).compare(table, 1.8, 0.8, 0.25)
+            # C5: little models, a large head.
+            work = random_workload(bench, "151,936 words", QWEN_WORDS, [(8, 512), (4, 256)], 4, 512)
+            work.compare(table, 1.8, 0.8, 0.25, trl=trl)
         if "pretrain" in jobs:
             Workload(bench, "pretrain", "train.pretrain", {"model": half}, data, 4, 256).compare(table, 1.3, None, 0.75)
         if "ranks" in jobs:
-            ranks(table, distill)
+            ranks(table, random_workload(bench, "ranks", 16_384, [(16, 512), (8, 512)], 16, 256))
         if "overhead" in jobs:
             overhead(table, distill)
         measure.run(["chmod", "-R", "u+w", name])

@@ -1,13 +1,15 @@
-"""A plain training loop over transformers, for train.py: train_peer.py JOB
+"""A plain training loop over transformers, for train.py, or TRL's GKD trainer: train_peer.py JOB
 
-JOB is a JSON object: teacher (a folder, or null), student, ids (a JSON file of rows of tokens, a step's after a step's), batch, lr. Each line on
-stdin asks for the next step of the loop; on stdout come its loss and seconds. After the last it prints the peak memory, and the seconds of a step's
-matrix products alone: those of the layers and of the head, forward and twice for gradients, without attention's own.
+JOB is a JSON object: teacher (a folder, or null), student, ids (a JSON file of rows of tokens, a step's after a step's), batch, lr, and trl: nothing for
+the plain loop, or the folder of a tokenizer, which TRL's trainer wants to hold and here never asks. Each line on stdin asks for the next step; on stdout
+come its loss and seconds. After the last it prints the peak memory and, after the plain loop, the seconds of a step's matrix products alone: those of
+the layers and of the head, forward and twice for gradients, without attention's own.
 """
 
 import json
 import resource
 import sys
+import tempfile
 import time
 
 import torch
@@ -56,12 +58,60 @@ def head_of(model):
     return tuple(model.get_output_embeddings().weight.shape)
 
 
+def told(loss, began, processor):
+    answer = {"loss": loss.item(), "seconds": time.perf_counter() - began, "processor": time.process_time() - processor}
+    print(json.dumps(answer), flush=True)
+
+
+def peak_memory():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def gkd(job, rows, student, teacher, steps):
+    """Its steps on given texts alone (lmbda 0) by the forward divergence (beta 0), every token but a row's first a completion."""
+    from datasets import Dataset
+    from transformers import AutoTokenizer, PrinterCallback, TrainerCallback
+    from trl.trainer.gkd_trainer import GKDConfig, GKDTrainer
+
+    class Watch(TrainerCallback):
+        def on_step_begin(self, *_, **__):
+            self.began, self.processor = time.perf_counter(), time.process_time()
+
+        def on_step_end(self, *_, **__):
+            told(trainer.loss, self.began, self.processor)
+
+    class InOrder(GKDTrainer):
+        def _get_train_sampler(self, *_):
+            return torch.utils.data.SequentialSampler(self.train_dataset)
+
+        def training_step(self, *words):
+            self.loss = super().training_step(*words)
+            return self.loss
+
+    def collate(examples):
+        ids = torch.tensor([example["input_ids"] for example in examples])
+        return {"input_ids": ids, "attention_mask": torch.ones_like(ids), "labels": ids, "prompts": ids[:, :1]}
+
+    with tempfile.TemporaryDirectory() as folder:
+        args = GKDConfig(folder, per_device_train_batch_size=job["batch"], max_steps=steps, learning_rate=job["lr"], lr_scheduler_type="constant",
+                         adam_beta2=0.95, weight_decay=0.1, max_grad_norm=1.0, lmbda=0.0, beta=0.0, temperature=1.0, bf16=False, use_cpu=True,
+                         gradient_checkpointing=False, report_to="none", save_strategy="no", logging_strategy="no", disable_tqdm=True)  # fmt: skip
+        trainer = InOrder(student, teacher, args, collate, Dataset.from_dict({"input_ids": rows.tolist()}),
+                          processing_class=AutoTokenizer.from_pretrained(job["trl"]), callbacks=[Watch()])  # fmt: skip
+        trainer.remove_callback(PrinterCallback)  # stdout is ours
+        trainer.train()
+    print(json.dumps({"peak": peak_memory()}), flush=True)
+
+
 def main():
     job = json.loads(sys.argv[1])
     with open(job["ids"]) as file:
         rows = torch.tensor(json.load(file))
     student = model_of(job["student"]).train()
     teacher = model_of(job["teacher"]).eval() if job["teacher"] else None
+    if job["trl"]:
+        gkd(job, rows, student, teacher, len(sys.stdin.readlines()))
+        return
     optimizer = torch.optim.AdamW(student.parameters(), lr=job["lr"], betas=(0.9, 0.95), eps=1e-8, weight_decay=0.1)
     for step, _ in enumerate(sys.stdin):
         batch = rows[step * job["batch"] : (step + 1) * job["batch"]]
@@ -71,9 +121,8 @@ def main():
         torch.nn.utils.clip_grad_norm_(student.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
-        answer = {"loss": loss.item(), "seconds": time.perf_counter() - began, "processor": time.process_time() - processor}
-        print(json.dumps(answer), flush=True)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        told(loss, began, processor)
+    peak = peak_memory()
     tokens = batch[:, :-1].numel()
     parts = [(shapes_of(student), head_of(student), True)]
     if teacher is not None:
