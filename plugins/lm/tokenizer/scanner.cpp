@@ -175,7 +175,7 @@ private:
 class Gpt2 final : public AsciiAtOnce {
 public:
     Gpt2(WordTier tier, bool apart)
-        : AsciiAtOnce(tier, {false, apart, apart ? 1 : 0}),
+        : AsciiAtOnce(tier, {.lines = false, .digits_apart = apart, .digits = apart ? 1 : 0}),
           apart_(apart ? kNumeric : std::uint16_t{0}) {}
 
     std::size_t advance(std::string_view text, std::size_t at) const override {
@@ -215,7 +215,7 @@ private:
 class Cl100k final : public AsciiAtOnce {
 public:
     Cl100k(WordTier tier, int digits, std::uint16_t letters)
-        : AsciiAtOnce(tier, {true, false, digits}),
+        : AsciiAtOnce(tier, {.digits = digits}),
           digits_(digits),
           letters_(letters) {}
 
@@ -247,9 +247,17 @@ private:
 };
 
 /// o200k and Tekken: words by case.
-class O200k final : public Covering {
+class O200k final : public AsciiAtOnce {
 public:
-    O200k(WordTier, int digits, bool contractions) : digits_(digits), contractions_(contractions) {}
+    O200k(WordTier tier, int digits, bool contractions)
+        : AsciiAtOnce(
+              tier,
+              {.digits = digits,
+               .cases = true,
+               .slashes = true,
+               .contractions = contractions ? Contractions::ends_of_words : Contractions::no}),
+          digits_(digits),
+          contractions_(contractions) {}
 
     std::size_t advance(std::string_view text, std::size_t at) const override {
         Reader in(text);

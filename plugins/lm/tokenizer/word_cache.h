@@ -16,14 +16,24 @@
 
 namespace stillroom::lm {
 
-/// Entries by hash, two to a place of which a new one drives the older out. Grows by four while
-/// more come. An Entry of zeros is none; it knows its own hash().
+/// Entries by hash, two to a place; where both are taken the next few places help out, and then a
+/// new one drives the older out. Grows by four while more come. An Entry of zeros is none; it knows
+/// its own hash() and its key.
 template <class Entry>
 class RecentTable {
 public:
-    /// Two entries; null: nothing is there yet.
+    /// Where most likely it is, to be fetched ahead.
     const Entry* at(std::uint64_t hash) const {
         return shift_ == 64 ? nullptr : entries() + 2 * (hash >> shift_);
+    }
+    template <class Key>
+    [[gnu::always_inline]] const Entry* find(const Key& key, std::uint64_t hash) const {
+        const Entry* pair = at(hash);
+        if (!pair)
+            return nullptr;
+        // Which of the two it is nobody can foretell, so that is no branch.
+        const Entry* entry = pair + !pair->key.is(key);
+        return entry->key.is(key) ? entry : find_further(key, hash, pair);
     }
 
     void insert(const Entry& entry) {
@@ -37,11 +47,31 @@ public:
 
 private:
     static constexpr std::size_t kLeast = 1024;
+    static constexpr std::size_t kPlaces = 4;
     static constexpr std::size_t kMost = std::bit_floor((std::size_t{32} << 20) / sizeof(Entry));
 
     Entry* entries() const { return static_cast<Entry*>(memory_.data()); }
+    template <class Key>
+    [[gnu::noinline]] const Entry* find_further(const Key& key,
+                                                std::uint64_t hash,
+                                                const Entry* pair) const {
+        for (std::size_t i = 1; i < kPlaces && !pair[1].empty(); ++i) {
+            pair = place(hash, i);
+            for (const Entry* entry : {pair, pair + 1})
+                if (entry->key == key)
+                    return entry;
+        }
+        return nullptr;
+    }
+    Entry* place(std::uint64_t hash, std::size_t further) const {
+        return entries() + 2 * (((hash >> shift_) + further) & (capacity_ / 2 - 1));
+    }
     void place(const Entry& entry) {
-        Entry* pair = entries() + 2 * (entry.hash() >> shift_);
+        Entry* pair = place(entry.hash(), 0);
+        for (std::size_t i = 1; i < kPlaces && !pair[1].empty(); ++i)
+            pair = place(entry.hash(), i);
+        if (!pair[1].empty())
+            pair = place(entry.hash(), 0);
         pair[1] = pair[0];
         pair[0] = entry;
     }
@@ -70,6 +100,8 @@ struct WordKey {
 
     explicit operator bool() const { return high != 0; }
     bool operator==(const WordKey&) const = default;
+    /// The same without a branch.
+    bool is(const WordKey& other) const { return ((low ^ other.low) | (high ^ other.high)) == 0; }
     std::uint64_t hash() const { return (low ^ (high << 23 | high >> 41)) * 0x9E3779B97F4A7C15; }
 };
 
@@ -121,11 +153,11 @@ public:
 
     /// Writes up to kRoom numbers at `into`, of which the first are the ids, and returns how many
     /// those are; 0: not remembered.
-    std::size_t find(const Key& key, std::uint64_t hash, std::uint32_t* into) const {
-        const ShortWord* entry = short_.at(hash);
+    [[gnu::always_inline]] std::size_t find(const Key& key,
+                                            std::uint64_t hash,
+                                            std::uint32_t* into) const {
+        const ShortWord* entry = short_.find(key, hash);
         if (!entry)
-            return 0;
-        if (entry->key != key && (++entry)->key != key)
             return 0;
         std::memcpy(into, entry->ids.data(), sizeof entry->ids);
         into[0] &= (1u << kIdBits) - 1;

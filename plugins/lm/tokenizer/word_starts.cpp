@@ -28,11 +28,14 @@ void plain_classes(const char* text, std::size_t count, ByteClasses& out) {
         std::uint64_t bit = std::uint64_t{1} << i;
         out.ascii |= c < 0x80 ? bit : 0;
         out.letters |= (c | 32) >= 'a' && (c | 32) <= 'z' ? bit : 0;
+        out.capitals |= c >= 'A' && c <= 'Z' ? bit : 0;
         out.digits |= c >= '0' && c <= '9' ? bit : 0;
         out.spaces |= c == ' ' ? bit : 0;
         out.blanks |= c == ' ' || (c >= 9 && c <= 13) ? bit : 0;
         out.newlines |= c == '\n' || c == '\r' ? bit : 0;
         out.quotes |= c == '\'' ? bit : 0;
+        out.slashes |= c == '/' ? bit : 0;
+        out.controls |= (c < 32 && (c < 9 || c > 13)) || c == 127 ? bit : 0;
     }
 }
 
@@ -77,12 +80,16 @@ __attribute__((target("avx2"))) void avx2_classes(const char* text,
     out.ascii = ~avx2_bits(a, b) & there;
     out.letters = avx2_bits(avx2_within(_mm256_or_si256(a, small), 'a', 26),
                             avx2_within(_mm256_or_si256(b, small), 'a', 26));
+    out.capitals = avx2_bits(avx2_within(a, 'A', 26), avx2_within(b, 'A', 26));
     out.digits = avx2_bits(avx2_within(a, '0', 10), avx2_within(b, '0', 10));
     out.spaces = avx2_bits(avx2_equal(a, ' '), avx2_equal(b, ' '));
     out.blanks = out.spaces | avx2_bits(avx2_within(a, 9, 5), avx2_within(b, 9, 5));
     out.newlines = avx2_bits(_mm256_or_si256(avx2_equal(a, '\n'), avx2_equal(a, '\r')),
                              _mm256_or_si256(avx2_equal(b, '\n'), avx2_equal(b, '\r')));
     out.quotes = avx2_bits(avx2_equal(a, '\''), avx2_equal(b, '\''));
+    out.slashes = avx2_bits(avx2_equal(a, '/'), avx2_equal(b, '/'));
+    out.controls = (avx2_bits(avx2_within(a, 0, 32), avx2_within(b, 0, 32)) & ~out.blanks) |
+                   avx2_bits(avx2_equal(a, 127), avx2_equal(b, 127));
 }
 
 #define STILLROOM_AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512vbmi2")))
@@ -98,12 +105,16 @@ STILLROOM_AVX512 void avx512_classes(const char* text, std::size_t count, ByteCl
     __m512i lower = _mm512_or_si512(bytes, _mm512_set1_epi8(32));
     out.ascii = ~_mm512_movepi8_mask(bytes) & there;
     out.letters = avx512_within(lower, 'a', 26);
+    out.capitals = avx512_within(bytes, 'A', 26);
     out.digits = avx512_within(bytes, '0', 10);
     out.spaces = _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8(' '));
     out.blanks = out.spaces | avx512_within(bytes, 9, 5);
     out.newlines = _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8('\n')) |
                    _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8('\r'));
     out.quotes = _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8('\''));
+    out.slashes = _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8('/'));
+    out.controls = (avx512_within(bytes, 0, 32) & ~out.blanks) |
+                   _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8(127));
 }
 
 alignas(64) constexpr auto kUpTo63 = [] {
@@ -163,6 +174,8 @@ std::size_t contraction(const char* text, std::size_t size, std::size_t at, bool
             return letter(at + 2) == 'e' ? 3 : 0;
         case 'l':
             return letter(at + 2) == 'l' ? 3 : 0;
+        case '\xC5':  // U+017F, whose capital is S
+            return any_case && letter(at + 2) == '\xBF' ? 3 : 0;
         default:
             return 0;
     }
@@ -192,6 +205,16 @@ std::uint64_t back_from(std::uint64_t to, std::uint64_t within) {
     return to;
 }
 
+/// The bits of `within` that a bit of `from` leads to through it, those too.
+std::uint64_t forth_from(std::uint64_t from, std::uint64_t within) {
+    from &= within;
+    for (int step = 1; step < 64; step *= 2) {
+        from |= within & from << step;
+        within &= within << step;
+    }
+    return from;
+}
+
 /// A look at the text from `at` on, where a word starts.
 struct Look {
     const char* text;
@@ -216,33 +239,63 @@ struct Look {
                 starts |= is.letters & std::uint64_t{1} << (place + length);
         }
     }
+
+    /// `'s` belongs to the word before it, and what follows it starts one.
+    void endings(std::uint64_t signs, std::uint64_t& starts) const {
+        std::size_t last = 0;  // where one ended, behind which there is no word to end
+        for (std::uint64_t left = is.quotes & signs & is.letters << 1; left != 0;
+             left &= left - 1) {
+            auto place = static_cast<std::size_t>(std::countr_zero(left));
+            std::size_t length = place == last ? 0 : contraction(text, size, at + place, true);
+            if (length == 0)
+                continue;
+            last = place + length;
+            starts &= ~(first_bits(length) << place);
+            if (last < kLook)
+                starts |= is.letters & std::uint64_t{1} << last;
+        }
+    }
 };
 
 /// `(?i:'s|...)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,n}|
 /// ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`
-std::uint64_t starts_with_lines(const Look& look, int digits) {
+/// and what differs from it by the rules.
+std::uint64_t starts_with_lines(const Look& look, const WordRules& rules) {
     const ByteClasses& is = look.is;
     std::uint64_t signs = look.signs();
+    // Newlines behind signs belong to them.
+    std::uint64_t behind_signs = is.newlines & signs << 1;
+    std::uint64_t taken = is.newlines & ~(is.newlines + behind_signs);
+    if (rules.slashes && (is.slashes & taken << 1) != 0) {
+        taken = forth_from(behind_signs, is.newlines | is.slashes);
+        signs &= ~taken;
+    }
     std::uint64_t first_signs = signs & ~(signs << 1) & ~(is.spaces << 1);
     std::uint64_t not_lines = is.blanks & ~is.newlines;
     std::uint64_t letters =
         is.letters & ~(is.letters << 1) & ~(not_lines << 1) & ~(first_signs << 1);
+    if (rules.cases)
+        letters |= is.capitals & (is.letters & ~is.capitals) << 1;
+    std::uint64_t last_blanks = not_lines & look.before_text();
+    if (rules.digits_apart)
+        last_blanks &= ~(is.digits >> 1);
 
-    // Newlines behind signs belong to them.
-    std::uint64_t taken = is.newlines & ~(is.newlines + (is.newlines & signs << 1));
     std::uint64_t blanks = is.blanks & ~taken;
-    std::uint64_t starts = letters | first_signs | digit_starts(is.digits, digits) |
-                           (blanks & ~(blanks << 1)) | (not_lines & look.before_text());
+    std::uint64_t starts = letters | first_signs | digit_starts(is.digits, rules.digits) |
+                           (blanks & ~(blanks << 1)) | last_blanks;
     // Behind the last newline of a run of blanks the rest of it is another word.
     std::uint64_t behind_line = not_lines & (is.newlines & blanks) << 1;
     if (behind_line != 0)
         starts |= behind_line & ~back_from(is.newlines >> 1, not_lines);
-    look.contractions(first_signs, true, starts);
+    if (rules.contractions == Contractions::words)
+        look.contractions(first_signs, true, starts);
+    else if (rules.contractions == Contractions::ends_of_words)
+        look.endings(first_signs, starts);
     return starts;
 }
 
 /// `'s|...| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`
-std::uint64_t starts_without_lines(const Look& look, WordRules rules) {
+std::uint64_t starts_without_lines(const Look& look, const WordRules& rules) {
     const ByteClasses& is = look.is;
     std::uint64_t signs = look.signs();
     std::uint64_t first_signs = signs & ~(signs << 1) & ~(is.spaces << 1);
@@ -286,18 +339,25 @@ std::size_t ascii_words(const char* text,
     while (count < most && at < size) {
         Look look{text, size, at, {}, 0};
         use.classes(text + at, size - at < kLook ? size - at : kLook, look.is);
-        auto known = static_cast<std::size_t>(std::countr_one(look.is.ascii));
+        std::uint64_t told = look.is.ascii & ~(rules.controls_none ? look.is.controls : 0);
+        auto known = static_cast<std::size_t>(std::countr_one(told));
         if (known == 0)
             break;
         look.known = first_bits(known);
         if (known < kLook) {
             ByteClasses& is = look.is;
-            for (std::uint64_t* bits :
-                 {&is.letters, &is.digits, &is.spaces, &is.blanks, &is.newlines, &is.quotes})
+            for (std::uint64_t* bits : {&is.letters,
+                                        &is.capitals,
+                                        &is.digits,
+                                        &is.spaces,
+                                        &is.blanks,
+                                        &is.newlines,
+                                        &is.quotes,
+                                        &is.slashes})
                 *bits &= look.known;
         }
         std::uint64_t starts =
-            rules.lines ? starts_with_lines(look, rules.digits) : starts_without_lines(look, rules);
+            rules.lines ? starts_with_lines(look, rules) : starts_without_lines(look, rules);
         bool over = at + known == size;
         if (!over) {
             // Where a run of blanks goes on behind the look, only its begin is sure.

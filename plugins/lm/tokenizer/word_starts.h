@@ -18,18 +18,28 @@ namespace stillroom::lm {
 struct ByteClasses {
     std::uint64_t ascii = 0;  ///< bytes that are there and below 0x80
     std::uint64_t letters = 0;
+    std::uint64_t capitals = 0;  ///< of the letters
     std::uint64_t digits = 0;
     std::uint64_t spaces = 0;    ///< ' '
     std::uint64_t blanks = 0;    ///< ' ' and 9 to 13
     std::uint64_t newlines = 0;  ///< '\n' and '\r'
     std::uint64_t quotes = 0;    ///< '\''
+    std::uint64_t slashes = 0;   ///< '/'
+    std::uint64_t controls = 0;  ///< below 32 and no blank, and 127
 };
+
+/// What `'s` and its like are.
+enum class Contractions : std::uint8_t { no, words, ends_of_words };
 
 /// What patterns differ in.
 struct WordRules {
-    bool lines = true;          ///< cl100k and its like: newlines end what they stand in
-    bool digits_apart = false;  ///< GPT-2's behind a cut at each digit
-    int digits = 1;             ///< so many are one word; 0: all that follow each other
+    bool lines = true;           ///< cl100k and its like: newlines end what they stand in
+    bool digits_apart = false;   ///< the text is cut at digits first
+    int digits = 1;              ///< so many are one word; 0: all that follow each other
+    bool cases = false;          ///< o200k and its like: a capital behind a small letter begins one
+    bool slashes = false;        ///< and signs take the slashes behind them, with newlines between
+    bool controls_none = false;  ///< controls are left to advance()
+    Contractions contractions = Contractions::words;
 };
 
 /// Which instructions make the classes.

@@ -19,12 +19,23 @@ constexpr std::string_view kQwen =
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*)"
     R"(|\s*[\r\n]+|\s+(?!\S)|\s+)";
 
+constexpr std::string_view kO200k =
+    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?)"
+    R"(|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?)"
+    R"(|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+constexpr std::string_view kTekken =
+    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+)"
+    R"(|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*)"
+    R"(|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+
 using MakeScanner = std::unique_ptr<Scanner> (*)(WordTier);
 constexpr MakeScanner kScanners[] = {
     [](WordTier tier) { return known_scanner(kLlama3, tier); },
     [](WordTier tier) { return known_scanner(kQwen, tier); },
     [](WordTier tier) { return known_scanner(kGpt2Pattern, tier); },
     [](WordTier tier) { return gpt2_scanner_of_single_digits(tier); },
+    [](WordTier tier) { return known_scanner(kO200k, tier); },
+    [](WordTier tier) { return known_scanner(kTekken, tier); },
 };
 
 std::vector<WordTier> tiers() {
@@ -58,7 +69,7 @@ std::vector<std::uint32_t> at_once(const Scanner& scanner,
 /// What decides: quotes and the letters behind them, blanks of each kind, digits, signs, and
 /// sometimes something that is not ASCII.
 std::string random_text(std::mt19937& random) {
-    static const std::string kAscii = "  \n\n\r\t\v''sStTrReEvVlLmMdDaaaZ00199.,!=_\x01\x7f";
+    static const std::string kAscii = "  \n\n\r\t\v''sStTrReEvVlLmMdDaaaZ00199.,!=_//\x01\x7f";
     static const std::vector<std::string> kOther = {
         "é", "中", "\u00a0", "\u3000", "٣", "ſ", "😀", "…"};
     std::string out;
