@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <deque>
 #include <future>
+#include <vector>
 
 namespace stillroom {
 namespace fs = std::filesystem;
@@ -29,27 +30,52 @@ struct OutputFile::State {
           at_once(std::clamp<std::size_t>(
               static_cast<std::size_t>(std::max(listener.threads(), 1)), 1, kMost)) {}
 
+    /// On its way to the disk and to its digest, each by a thread of its own.
+    struct Leaving {
+        std::unique_ptr<std::string> chunk;
+        std::future<std::string> hash;
+        std::future<void> written;
+    };
+
     RunContext& context;
     fs::path file;
     std::size_t at_once;
     int descriptor = -1;
     std::uint64_t size = 0;
     std::uint64_t written = 0;  // of it, to the file
-    std::shared_ptr<std::string> chunk = std::make_shared<std::string>();
-    std::deque<std::future<std::string>> hashing;
-    std::string hashes;  // of whole chunks, in order
+    std::unique_ptr<std::string> chunk = std::make_unique<std::string>();
+    std::deque<Leaving> leaving;
+    std::vector<std::unique_ptr<std::string>> spare;  // whose memory is here already
+    std::string hashes;                               // of whole chunks, in order
 
     [[noreturn]] void fail(int code) const { refuse_write(file, code); }
 
-    /// The chunk is full, or the last one: it goes to the disk from here, to its digest beside.
+    /// The chunk is full, or the last one.
     void flush() {
         if (chunk->empty())
             return;
-        while (hashing.size() >= at_once)
-            take_hash();
-        hashing.push_back(
-            std::async(std::launch::async, [full = chunk] { return chunk_hash(*full); }));
-        std::string_view rest = *chunk;
+        while (leaving.size() >= at_once)
+            finish_first();
+        if (!leaving.empty() && leaving.back().written.valid())
+            leaving.back().written.get();  // one after the other
+        const std::string& full = *chunk;
+        leaving.push_back(
+            {.chunk = std::move(chunk),
+             .hash = std::async(std::launch::async, [&full] { return chunk_hash(full); }),
+             .written =
+                 std::async(std::launch::async, [this, &full, at = written] { write(full, at); })});
+        written += full.size();
+        if (spare.empty()) {
+            chunk = std::make_unique<std::string>();
+        } else {
+            chunk = std::move(spare.back());
+            spare.pop_back();
+            chunk->clear();
+        }
+    }
+
+    void write(std::string_view rest, std::uint64_t at) const {
+        const std::size_t all = rest.size();
         while (!rest.empty()) {
             ssize_t count = retried([&] { return ::write(descriptor, rest.data(), rest.size()); });
             if (count < 0)
@@ -57,16 +83,18 @@ struct OutputFile::State {
             rest.remove_prefix(static_cast<std::size_t>(count));
         }
         ::sync_file_range(descriptor,
-                          static_cast<off64_t>(written),
-                          static_cast<off64_t>(chunk->size()),
+                          static_cast<off64_t>(at),
+                          static_cast<off64_t>(all),
                           SYNC_FILE_RANGE_WRITE);  // a wish, no more
-        written += chunk->size();
-        chunk = std::make_shared<std::string>();
     }
 
-    void take_hash() {
-        hashes += hashing.front().get();
-        hashing.pop_front();
+    void finish_first() {
+        Leaving& first = leaving.front();
+        if (first.written.valid())
+            first.written.get();
+        hashes += first.hash.get();
+        spare.push_back(std::move(first.chunk));
+        leaving.pop_front();
     }
 };
 
@@ -83,6 +111,7 @@ OutputFile::OutputFile(RunContext& context, fs::path file)
 OutputFile::~OutputFile() {
     if (state_->descriptor < 0)
         return;
+    state_->leaving.clear();  // which waits for its threads
     ::close(state_->descriptor);
     ::unlink(state_->file.c_str());
 }
@@ -110,10 +139,8 @@ void OutputFile::write(std::string_view bytes) {
 void OutputFile::close() {
     State& at = *state_;
     at.flush();
-    while (!at.hashing.empty())
-        at.take_hash();
-    if (retried([&] { return ::fsync(at.descriptor); }) != 0)
-        at.fail(errno);
+    while (!at.leaving.empty())
+        at.finish_first();
     int descriptor = at.descriptor;
     at.descriptor = -1;
     if (::close(descriptor) != 0 && errno != EINTR)  // then it has closed

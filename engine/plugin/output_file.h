@@ -11,8 +11,8 @@ namespace stillroom {
 
 class RunContext;
 
-/// A large file of an output. Its digest is worked out by other threads while it is written, so
-/// that the engine need not read it again:
+/// A large file of an output. Other threads write it, and work out its digest so that the engine
+/// need not read it again, while the caller makes what comes next:
 ///
 ///     OutputFile file(context, context.output("model") / "model.safetensors");
 ///     file.write(header);
@@ -21,7 +21,7 @@ class RunContext;
 ///     file.close();
 ///
 /// Written from front to back, never changed afterwards. Holds a chunk of 8 MiB, and one
-/// more for each thread that hashes: as many as the stage has, at most four.
+/// more for each that leaves: as many as the stage has threads, at most four.
 class STILLROOM_API OutputFile {
 public:
     /// Throws Error (exit 4) if the file cannot be made, or is there already.
@@ -32,9 +32,10 @@ public:
     OutputFile(const OutputFile&) = delete;
     OutputFile& operator=(const OutputFile&) = delete;
 
-    void write(std::string_view bytes);  ///< throws Error (exit 4)
+    void write(std::string_view bytes);  ///< throws Error (exit 4), of what came before too
 
-    /// Writes what is left, syncs, and tells the context size and digest.
+    /// Writes what is left, and tells the context size and digest. The disk is at work then: what
+    /// the stage does next need not wait, as the engine syncs each file before it publishes any.
     void close();
 
     std::uint64_t size() const;  ///< bytes written so far

@@ -35,6 +35,7 @@ class Taking {
 public:
     Taking(const lm::Slice& slice, const lm::FolderTensor& from)
         : from_(from),
+          bytes_(from.bytes()),
           element_(static_cast<std::size_t>(lm::bits_of(from.info->dtype)) / 8),
           rows_(indices_of(slice.dims[0])),
           columns_(slice.dims.size() == 2 ? slice.dims[1] : lm::Runs{{0, 1}}),
@@ -48,8 +49,18 @@ public:
 
     void take(std::size_t row, std::byte* out) const { take_source(rows_[row], out); }
 
+    /// Rows from `row` on were taken, and will not be again but by those that take others in.
+    void forget(std::size_t row, std::size_t count) const {
+        const auto [first, last] =
+            std::minmax_element(rows_.begin() + static_cast<std::ptrdiff_t>(row),
+                                rows_.begin() + static_cast<std::ptrdiff_t>(row + count));
+        from_.file->file().forget(
+            from_.info->offset + static_cast<std::size_t>(*first) * row_bytes_,
+            static_cast<std::size_t>(*last - *first + 1) * row_bytes_);
+    }
+
     void take_source(std::int64_t row, std::byte* out) const {
-        const std::byte* source = from_.bytes().data() + static_cast<std::size_t>(row) * row_bytes_;
+        const std::byte* source = bytes_.data() + static_cast<std::size_t>(row) * row_bytes_;
         constexpr std::size_t kShort = 8;  // elements of a run
         if (column_indices_.size() < kShort * columns_.size()) {
             if (element_ == 2)
@@ -66,6 +77,7 @@ public:
 
 private:
     lm::FolderTensor from_;
+    std::span<const std::byte> bytes_;
     std::size_t element_;
     std::vector<std::int64_t> rows_;
     lm::Runs columns_;
@@ -135,6 +147,7 @@ void write_rows(const lm::Slice& slice,
         for (std::size_t i = 0; i < some; ++i)
             changing.take(row + i, piece.data() + i * row_bytes);
         write({piece.data(), some * row_bytes});
+        taking.forget(row, some);
     }
     from.file->check();  // else what was read may be zeros
     from.forget();

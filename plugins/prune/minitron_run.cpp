@@ -3,7 +3,6 @@
 #include "engine/base/json.h"
 #include "engine/base/units.h"
 #include "plugins/lm/config/config_file.h"
-#include "plugins/lm/modules/load.h"
 #include "plugins/prune/calibration.h"
 #include "plugins/prune/compute.h"
 #include "plugins/prune/layout_of.h"
@@ -12,10 +11,8 @@
 #include "plugins/prune/request.h"
 #include "plugins/prune/scoring.h"
 #include "plugins/prune/search_report.h"
-#include "plugins/prune/shared_pass.h"
+#include "plugins/prune/written_logits.h"
 
-#include <ATen/TensorOperators.h>
-#include <c10/core/InferenceMode.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -57,6 +54,7 @@ public:
         votes_.wait();
         if (!machine_.first_rank())
             return;
+        reordered_.reset();  // all that comes is read from the files, a part at a time
         const fs::path folder = context_.output("model");
         write(folder, shape);
         check_logits(folder, shape);
@@ -302,7 +300,7 @@ private:
                 if (context_.cancelled())
                     throw Stopped();
             });
-        check_written(source_, folder, pruned);
+        check_written(source_, folder, pruned, context_.threads());
     }
 
     Serving search_serving() const {
@@ -312,13 +310,12 @@ private:
                 .weight_bytes = settings_.memory.weight_bytes};
     }
 
-    /// The folder as any reader takes it, beside the slices of the reordered model.
+    /// The folder as any reader takes it, beside the slices of the model in order.
     void check_logits(const fs::path& folder, const Shape& shape) {
-        c10::InferenceMode inference;
+        constexpr std::int64_t kRows = 2, kLength = 32;
         context_.progress(kWritten, "comparing logits");
         const bool partly = settings_.merge_heads && orders_->by_groups();
-        const std::uint64_t needed =
-            4 * static_cast<std::uint64_t>(facts_.before.params + facts_.after.params);
+        const std::uint64_t needed = bytes_to_compare(model_);
         const std::uint64_t room = free_memory(machine_.device);
         if (partly || (room > 0 && needed > room / 2)) {
             facts_.no_check = partly ? "heads of whole groups were merged"
@@ -327,31 +324,25 @@ private:
                                                    size_text(room));
             return;
         }
+        lm::Rows rows = lm::Rows::open(
+            context_.input("calibration"),
+            {.length = std::min(kLength, row_length(context_, settings_.sequence, model_)),
+             .vocabulary = model_.vocab});
         // In fp32 whatever was scored in: another order of channels rounds bf16 elsewhere.
-        Machine wide_machine = machine_;
-        wide_machine.type = at::kFloat;
-        wide_machine.mesh = {};
-        reordered_.emplace(source_, model_, *orders_, wide_machine);
-        lm::Rows rows = lm::Rows::open(context_.input("calibration"),
-                                       {.length = std::min<std::int64_t>(
-                                            256, row_length(context_, settings_.sequence, model_)),
-                                        .vocabulary = model_.vocab});
-        lm::Batch batch = batch_of_rows(rows, 0, std::min<std::int64_t>(4, rows.size()));
-        lm::Decoder wide = decoder_of(shape);
-        Depth layers;
-        for (const lm::LayerCut& layer : facts_.pruned.cut.layers)
-            layers.push_back(layer.layer);
-        at::Tensor wanted;
-        run_depths(wide, batch, {layers}, [&](std::size_t, const at::Tensor& hidden_TD) {
-            wanted = hidden_TD;
-        });
-        lm::Loaded loaded = lm::load_decoder(folder, machine_.device, at::kFloat);
-        at::Tensor found = lm::hidden_states(loaded.decoder, batch);
-        LogitsCheck check = compare(wide, wanted, loaded.decoder, found);
-        loaded.files->check();
+        LogitsCheck check = compare_logits(source_,
+                                           *orders_,
+                                           {.model = model_,
+                                            .shape = shape,
+                                            .by_groups = orders_->by_groups(),
+                                            .merge_heads = settings_.merge_heads,
+                                            .factors = factors(shape)},
+                                           facts_.pruned.cut,
+                                           folder,
+                                           batch_of_rows(rows, 0, std::min(kRows, rows.size())),
+                                           machine_.device);
         // What options change is rounded to the type of the file.
         const bool exact = facts_.pruned.changes.empty();
-        if (exact ? !(check.max <= 1e-4 * std::max(1.0, largest_)) : !(check.cosine >= 0.9999))
+        if (exact ? !(check.max <= 1e-4 * std::max(1.0, check.largest)) : !(check.cosine >= 0.9999))
             throw Error({},
                         fmt::format("the written model computes other logits than the candidate: "
                                     "they differ by up to {:.3g}, cosine {:.6f}",
@@ -360,30 +351,6 @@ private:
                 .hint("nothing was kept; this is a fault of Stillroom's, please report it")
                 .exit_code(kExitIntegrity);
         facts_.check = check;
-    }
-
-    /// Row by row, so that logits of the whole text never exist.
-    LogitsCheck compare(const lm::Decoder& a,
-                        const at::Tensor& a_TD,
-                        const lm::Decoder& b,
-                        const at::Tensor& b_TD) {
-        constexpr std::int64_t kRows = 64;
-        LogitsCheck out{.positions = a_TD.size(0)};
-        double dot = 0, squares_a = 0, squares_b = 0;
-        for (std::int64_t begin = 0; begin < a_TD.size(0); begin += kRows) {
-            const std::int64_t some = std::min(kRows, a_TD.size(0) - begin);
-            at::Tensor x = lm::logits(a, a_TD.narrow(0, begin, some)).to(at::kDouble);
-            at::Tensor y = lm::logits(b, b_TD.narrow(0, begin, some)).to(at::kDouble);
-            out.max = std::max(out.max, (x - y).abs().max().item<double>());
-            largest_ = std::max(largest_, x.abs().max().item<double>());
-            out.same_best += x.argmax(-1).eq(y.argmax(-1)).sum().item<std::int64_t>();
-            dot += (x * y).sum().item<double>();
-            squares_a += (x * x).sum().item<double>();
-            squares_b += (y * y).sum().item<double>();
-        }
-        if (squares_a > 0 && squares_b > 0)
-            out.cosine = dot / std::sqrt(squares_a) / std::sqrt(squares_b);
-        return out;
     }
 
     void tell(const fs::path& folder) {
@@ -414,7 +381,6 @@ private:
     std::optional<Reordered> reordered_;
     NormFactors factors_;
     PruneFacts facts_;
-    double largest_ = 0;
 
     struct Phase {
         std::string what;

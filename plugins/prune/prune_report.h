@@ -11,6 +11,7 @@ namespace stillroom::prune {
 struct LogitsCheck {
     std::int64_t positions = 0, same_best = 0;
     double max = 0, cosine = 1;
+    double largest = 0;  ///< logit, of the candidate
 };
 
 /// Everything that a run decided, and by what.

@@ -9,7 +9,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cstring>
+#include <future>
 #include <numeric>
 
 namespace stillroom::prune {
@@ -45,26 +48,33 @@ void put(JsonWriter& out, std::string_view key, const lm::Keep& keep, std::int64
         .exit_code(kExitIntegrity);
 }
 
-/// Compares pieces as they come with what lies in the file.
+/// Compares pieces as they come with what lies in the file, and holds no more than one.
 void compare(const lm::NewTensor& wanted, const lm::FolderTensor& found, const fs::path& folder) {
-    std::span<const std::byte> bytes = found.bytes();
+    constexpr std::size_t kPiece = std::size_t{1} << 22;
+    const std::span<const std::byte> bytes = found.bytes();
     std::size_t at = 0;
     auto piece = [&](std::span<const std::byte> part) {
         if (at + part.size() > bytes.size() ||
             std::memcmp(bytes.data() + at, part.data(), part.size()) != 0)
             differs(folder, wanted.info.name, "differs from its source");
+        found.file->file().forget(found.info->offset + at, part.size());
         at += part.size();
     };
-    if (wanted.make)
+    if (wanted.make) {
         wanted.make(piece);
-    else
-        piece(wanted.from.bytes());
+    } else {
+        const std::span<const std::byte> from = wanted.from.bytes();
+        while (at < from.size()) {
+            const std::size_t begin = at;
+            piece(from.subspan(begin, std::min(kPiece, from.size() - begin)));
+            wanted.from.file->file().forget(wanted.from.info->offset + begin, at - begin);
+        }
+        wanted.from.forget();
+    }
     if (at != bytes.size())
         differs(folder, wanted.info.name, "is longer than what was written");
     found.file->check();
     found.forget();
-    if (!wanted.make)
-        wanted.from.forget();
 }
 
 }  // namespace
@@ -108,18 +118,32 @@ void write_pruned(RunContext& context,
         context.log(LogLevel::warning, hook + " names code to be run and was left out");
 }
 
-void check_written(const fs::path& source, const fs::path& folder, const Pruned& pruned) {
+void check_written(const fs::path& source,
+                   const fs::path& folder,
+                   const Pruned& pruned,
+                   int threads) {
     lm::TensorFolder files = lm::TensorFolder::open(source);
     lm::TensorFolder written = lm::TensorFolder::open(folder);
     lm::ModelConfig config = lm::ConfigFile::read(folder / "config.json").model();
     lm::strict_check(config, lm::weight_table(config), written);
-    for (const lm::NewTensor& wanted :
-         cut_tensors(files, pruned.before, pruned.cut, pruned.changes)) {
-        lm::FolderTensor found = written.at(wanted.info.name);
-        if (found.info->shape != wanted.info.shape || found.info->dtype != wanted.info.dtype)
-            differs(folder, wanted.info.name, "has another shape or type");
-        compare(wanted, found, folder);
-    }
+    const std::vector<lm::NewTensor> all =
+        cut_tensors(files, pruned.before, pruned.cut, pruned.changes);
+    std::atomic<std::size_t> next = 0;
+    auto work = [&] {
+        for (std::size_t i = next++; i < all.size(); i = next++) {
+            const lm::NewTensor& wanted = all[i];
+            lm::FolderTensor found = written.at(wanted.info.name);
+            if (found.info->shape != wanted.info.shape || found.info->dtype != wanted.info.dtype)
+                differs(folder, wanted.info.name, "has another shape or type");
+            compare(wanted, found, folder);
+        }
+    };
+    std::vector<std::future<void>> others;
+    for (int thread = 1; thread < threads; ++thread)
+        others.push_back(std::async(std::launch::async, work));
+    work();
+    for (std::future<void>& other : others)
+        other.get();
 }
 
 }  // namespace stillroom::prune

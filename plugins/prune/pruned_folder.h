@@ -24,10 +24,11 @@ void write_pruned(RunContext& context,
                   const std::function<void(std::uint64_t done, std::uint64_t total)>& progress);
 
 /// Opens what was written as any reader would, and compares every tensor with what the cut makes of
-/// the source. Throws Error (exit 9) for the first that differs.
+/// the source, on so many threads. Throws Error (exit 9) for one that differs.
 void check_written(const std::filesystem::path& source,
                    const std::filesystem::path& folder,
-                   const Pruned& pruned);
+                   const Pruned& pruned,
+                   int threads);
 
 /// index_map.json: for every axis that was cut the old index of each new one.
 std::string index_map_json(const Pruned& pruned);

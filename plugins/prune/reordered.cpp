@@ -111,88 +111,113 @@ void scale(at::Tensor& weight, double factor, bool plus_one) {
 
 }  // namespace
 
+lm::TensorSource in_order(std::shared_ptr<const lm::TensorFolder> files,
+                          const lm::ModelConfig& model,
+                          const Orders& orders,
+                          at::Device device,
+                          at::ScalarType type) {
+    return [files,
+            &orders,
+            table = lm::weight_table(model),
+            source = lm::tensor_source(files, device, type)](
+               const std::string& name, const std::vector<std::int64_t>& shape) {
+        const lm::Weight& weight = *table.find(name);
+        at::Tensor out = source(weight.name, shape);
+        bool is_copy = false;
+        for (std::size_t dim = 0; dim < weight.dims.size(); ++dim) {
+            Permutation permutation(orders, weight.dims[dim], weight.layer);
+            if (permutation.is_identity())
+                continue;
+            out = at::index_select(
+                out, static_cast<std::int64_t>(dim), permutation.indices().to(out.device()));
+            is_copy = true;
+        }
+        if (is_copy)
+            files->at(name).forget();
+        return out;
+    };
+}
+
+lm::NormWeights leading_norm(const lm::NormWeights& norm, const Narrowing& narrowing) {
+    lm::NormWeights out = leading(norm, narrowing.shape.hidden);
+    if (narrowing.factors)
+        scale(out.weight, narrowing.factors->last, narrowing.model.norm != lm::Norm::rms);
+    return out;
+}
+
+lm::LayerWeights leading_layer(const lm::LayerWeights& layer,
+                               std::size_t number,
+                               const Narrowing& narrowing) {
+    const Shape& shape = narrowing.shape;
+    const Shape original = shape_of(narrowing.model);
+    const std::int64_t dim = narrowing.model.layers.front().attention->head_dim;
+    const std::int64_t hidden = shape.hidden, q = shape.heads * dim, kv = shape.kv_heads * dim;
+    const lm::AttentionWeights& attention = *layer.attention;
+    lm::LayerWeights out;
+    out.attention = lm::AttentionWeights{.q_proj = leading(attention.q_proj, q, hidden),
+                                         .k_proj = leading(attention.k_proj, kv, hidden),
+                                         .v_proj = leading(attention.v_proj, kv, hidden),
+                                         .o_proj = leading(attention.o_proj, hidden, q),
+                                         .q_norm = attention.q_norm,
+                                         .k_norm = attention.k_norm,
+                                         .heads_by_rank = !narrowing.by_groups};
+    out.mlp = lm::MlpWeights{.gate_proj = leading(layer.mlp->gate_proj, shape.ffn, hidden),
+                             .up_proj = leading(layer.mlp->up_proj, shape.ffn, hidden),
+                             .down_proj = leading(layer.mlp->down_proj, hidden, shape.ffn)};
+    out.attention_norm = leading(layer.attention_norm, hidden);
+    out.mlp_norm = leading(layer.mlp_norm, hidden);
+    out.attention_out_norm = leading(layer.attention_out_norm, hidden);
+    out.mlp_out_norm = leading(layer.mlp_out_norm, hidden);
+    if (narrowing.merge_heads && !narrowing.by_groups && shape.heads < original.heads) {
+        const std::int64_t rows = dim * original.kv_heads, keep = shape.heads / original.kv_heads;
+        lm::Linear& q_proj = out.attention->q_proj;
+        q_proj.weight = merged(attention.q_proj.weight.narrow(1, 0, hidden), rows, keep);
+        if (q_proj.bias.defined())
+            q_proj.bias = merged(attention.q_proj.bias, rows, keep);
+    }
+    if (narrowing.factors) {
+        const bool plus_one = narrowing.model.norm != lm::Norm::rms;
+        const NormFactors::Of& of = narrowing.factors->layers[number];
+        scale(out.attention_norm.weight, of.attention, plus_one);
+        scale(out.mlp_norm.weight, of.mlp, plus_one);
+    }
+    return out;
+}
+
 Reordered::Reordered(const fs::path& folder,
                      const lm::ModelConfig& model,
                      const Orders& orders,
                      const Machine& machine)
     : model_(model),
       part_(machine.part_of(model)),
-      original_(shape_of(model)),
       by_groups_(orders.by_groups()) {
     auto files = std::make_shared<const lm::TensorFolder>(lm::TensorFolder::open(folder));
-    lm::WeightTable table = lm::weight_table(model);
-    lm::strict_check(model, table, *files);
-    lm::TensorSource source = lm::tensor_source(files, machine.device, machine.type);
-    whole_ = lm::build_part(
-        part_,
-        [&](const std::string& name, const std::vector<std::int64_t>& shape) {
-            const lm::Weight& weight = *table.find(name);
-            at::Tensor out = source(weight.name, shape);
-            for (std::size_t dim = 0; dim < weight.dims.size(); ++dim) {
-                Permutation permutation(orders, weight.dims[dim], weight.layer);
-                if (!permutation.is_identity())
-                    out = at::index_select(out,
-                                           static_cast<std::int64_t>(dim),
-                                           permutation.indices().to(out.device()));
-            }
-            return out;
-        },
-        at::TensorOptions().dtype(machine.type).device(machine.device));
+    lm::strict_check(model, lm::weight_table(model), *files);
+    whole_ = lm::build_part(part_,
+                            in_order(files, model, orders, machine.device, machine.type),
+                            at::TensorOptions().dtype(machine.type).device(machine.device));
     files->check();
 }
 
 lm::Decoder Reordered::candidate(const Shape& shape,
                                  const NormFactors* factors,
                                  bool merge_heads) const {
+    const Narrowing narrowing{.model = model_,
+                              .shape = shape,
+                              .by_groups = by_groups_,
+                              .merge_heads = merge_heads,
+                              .factors = factors};
     lm::Decoder out;
     Shape all = shape;
-    all.layers = original_.layers;
+    all.layers = std::ssize(model_.layers);
     out.config = shaped(model_, all);
-    const std::int64_t hidden = shape.hidden;
-    const std::int64_t dim = model_.layers.front().attention->head_dim;
-    out.embed_tokens = whole_.embed_tokens.narrow(1, 0, hidden);
-    out.lm_head = whole_.lm_head.narrow(1, 0, hidden);
-    out.norm = leading(whole_.norm, hidden);
-    for (const lm::LayerWeights& layer : whole_.layers) {
-        if (!layer.attention) {  // another stage's
-            out.layers.emplace_back();
-            continue;
-        }
-        const lm::AttentionWeights& attention = *layer.attention;
-        const std::int64_t q = shape.heads * dim, kv = shape.kv_heads * dim;
-        lm::LayerWeights cut;
-        cut.attention = lm::AttentionWeights{.q_proj = leading(attention.q_proj, q, hidden),
-                                             .k_proj = leading(attention.k_proj, kv, hidden),
-                                             .v_proj = leading(attention.v_proj, kv, hidden),
-                                             .o_proj = leading(attention.o_proj, hidden, q),
-                                             .q_norm = attention.q_norm,
-                                             .k_norm = attention.k_norm,
-                                             .heads_by_rank = !by_groups_};
-        cut.mlp = lm::MlpWeights{.gate_proj = leading(layer.mlp->gate_proj, shape.ffn, hidden),
-                                 .up_proj = leading(layer.mlp->up_proj, shape.ffn, hidden),
-                                 .down_proj = leading(layer.mlp->down_proj, hidden, shape.ffn)};
-        cut.attention_norm = leading(layer.attention_norm, hidden);
-        cut.mlp_norm = leading(layer.mlp_norm, hidden);
-        cut.attention_out_norm = leading(layer.attention_out_norm, hidden);
-        cut.mlp_out_norm = leading(layer.mlp_out_norm, hidden);
-        if (merge_heads && !by_groups_ && shape.heads < original_.heads) {
-            const std::int64_t rows = dim * original_.kv_heads,
-                               keep = shape.heads / original_.kv_heads;
-            lm::Linear& q_proj = cut.attention->q_proj;
-            q_proj.weight = merged(attention.q_proj.weight.narrow(1, 0, hidden), rows, keep);
-            if (q_proj.bias.defined())
-                q_proj.bias = merged(attention.q_proj.bias, rows, keep);
-        }
-        if (factors) {
-            const bool plus_one = model_.norm != lm::Norm::rms;
-            const NormFactors::Of& of = factors->layers[out.layers.size()];
-            scale(cut.attention_norm.weight, of.attention, plus_one);
-            scale(cut.mlp_norm.weight, of.mlp, plus_one);
-        }
-        out.layers.push_back(std::move(cut));
-    }
-    if (factors)
-        scale(out.norm.weight, factors->last, model_.norm != lm::Norm::rms);
+    out.embed_tokens = whole_.embed_tokens.narrow(1, 0, shape.hidden);
+    out.lm_head = whole_.lm_head.narrow(1, 0, shape.hidden);
+    out.norm = leading_norm(whole_.norm, narrowing);
+    for (const lm::LayerWeights& layer : whole_.layers)
+        out.layers.push_back(layer.attention  // else another stage's
+                                 ? leading_layer(layer, out.layers.size(), narrowing)
+                                 : lm::LayerWeights());
     return out;
 }
 

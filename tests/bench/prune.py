@@ -10,6 +10,7 @@ importance (C6), questions, 5-shot and rows (C9: ten candidates by questions wit
 
 import argparse
 import csv
+import datetime
 import json
 import math
 import pathlib
@@ -19,7 +20,7 @@ import tempfile
 
 import measure
 from measure import median
-from models import Bench, against, report_of, seconds_of
+from models import Bench, against, largest_tensor, memory, report_of, seconds_of
 
 ROWS, LENGTH, SUBJECT, QUESTIONS = 16, 512, "marketing", {0: 40, 5: 12}
 # Ten shapes: five widths at two depths, but for the original.
@@ -137,20 +138,24 @@ def by_examples(*given):
 
 
 def cut(table, bench, model, tokens, rounds, _):
-    """C10: a shape by hand, of scores that are there."""
-    ours, disk, peak = [], [], 0
-    for _ in range(rounds):
-        store = bench.folder / f"store-cut-{len(ours)}"
-        words, _ = measured(bench, model, tokens, store)
-        one, result = bench.do("prune.minitron", *words, "shape={ffn_hidden_size:1024}", store=store)
-        ours.append(seconds_of(result))
+    """C10: a shape by hand, of scores that are there. `dd` writes new files as we do: pages that were freed just now are twice as fast."""
+    ours, whole, disk, peak, store = [], [], [], 0, bench.folder / "store-cut"
+    words, _ = measured(bench, model, tokens, store)
+    for turn in range(rounds):
+        one, result = bench.do("prune.minitron", *words, f"shape={{ffn_hidden_size:{1024 + 64 * turn}}}", store=store)
+        whole.append(one.seconds)
         peak = max(peak, one.peak)
-        written = pathlib.Path(result["outputs"]["model"]["path"]) / "model.safetensors"
-        copy = measure.run(["dd", f"if={written}", f"of={bench.folder / 'copy'}", "bs=8M", "conv=fsync"])
+        lines = [json.loads(line) for line in (pathlib.Path(result["run"]) / "logs/stage/rank-0000.log").read_text().splitlines()]
+        at = {line["event"]: datetime.datetime.fromisoformat(line["ts"]) for line in lines if line["event"] in ("decided", "hashed")}
+        ours.append((at["hashed"] - at["decided"]).total_seconds())
+        written = pathlib.Path(result["outputs"]["model"]["path"])
+        copy = measure.run(["dd", f"if={written / 'model.safetensors'}", f"of={bench.folder / f'copy-{turn}'}", "bs=8M", "conv=fsync"])
         disk.append(copy.seconds)
     shares = [theirs / mine for mine, theirs in zip(ours, disk)]
-    table.add("a cut, written, read back and compared, against dd", f"{median(shares):.2f}; {median(ours):.2f} s, {median(disk):.2f} s", "", True)
-    table.add("a cut: memory", measure.mebibytes(peak), "", True)
+    figure = f"{median(shares):.2f} (least {min(shares):.2f}); {median(ours):.2f} s, {median(disk):.2f} s"
+    table.add("a cut, sliced, hashed and written, against dd", figure, "0.8", median(shares) >= 0.8)
+    table.add("the whole process, which reads it back and compares logits", f"{median(whole):.2f} s", "", True)
+    memory(table, "a cut", peak, largest_tensor(written))
 
 
 JOBS = {"importance": importance, "questions": by_questions, "5-shot": by_examples, "rows": by_rows, "cut": cut}

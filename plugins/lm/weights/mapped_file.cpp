@@ -105,8 +105,9 @@ void MappedFile::check() const {
 }
 
 void MappedFile::forget(std::uint64_t offset, std::uint64_t size) const {
-    // Outwards: at a fault the system maps its neighbours too, which nobody else would give back.
-    const std::uint64_t around = 1 << 16;
+    // Outwards: at a fault the system maps its neighbours too, which nobody else would give back:
+    // 64 KiB, and of a file that lies in memory in larger pieces (Linux 6.18) the whole piece.
+    const std::uint64_t around = std::uint64_t{2} << 20;
     std::uint64_t begin = offset / around * around;
     std::uint64_t end = std::min((offset + size + around - 1) / around * around, size_);
     if (begin < end)  // advice: whether it is taken matters to nobody

@@ -12,6 +12,7 @@
 #include "plugins/prune/pruned_folder.h"
 #include "plugins/prune/reordered.h"
 #include "plugins/prune/shared_pass.h"
+#include "plugins/prune/written_logits.h"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
@@ -186,6 +187,19 @@ TEST_CASE(
         run_depths(cut, batch, {layers}, [&](std::size_t, const at::Tensor& hidden_TD) {
             CHECK(at::allclose(lm::logits(cut, hidden_TD), wanted, 1e-4, 1e-4));
         });
+        const Narrowing narrowing{.model = model, .shape = shape};
+        LogitsCheck same =
+            compare_logits(folder, orders, narrowing, kept, written, batch, at::kCPU);
+        CHECK(same.positions == 12);
+        CHECK(same.same_best == 12);
+        CHECK(same.max <= 1e-4);
+        CHECK(same.cosine == doctest::Approx(1));
+        CHECK(same.largest == doctest::Approx(wanted.abs().max().item<float>()).epsilon(1e-4));
+        std::swap(kept.layers[0].layer, kept.layers[1].layer);  // the candidate of other layers
+        LogitsCheck other =
+            compare_logits(folder, orders, narrowing, kept, written, batch, at::kCPU);
+        CHECK(other.max > 1e-2);
+        CHECK(other.cosine < 0.9999);
     }
 }
 
