@@ -13,10 +13,11 @@ void write_gguf_folder(const lm::GgufImport& model,
         write_record_file(folder / file.name, file.text);  // who publishes an output syncs it
     std::vector<lm::NewTensor> tensors;
     std::vector<std::byte> buffer;
+    const auto threads = static_cast<unsigned>(context.threads());
     for (std::size_t i = 0; i < model.tensors().size(); ++i) {
         auto make = [&, i](const lm::WriteBytes& write) {
             buffer.resize(model.tensors()[i].bytes);
-            numbers.add(model.tensors()[i].name, model.read(i, buffer, options.threads));
+            numbers.add(model.tensors()[i].name, model.read(i, buffer, threads));
             write(buffer);
         };
         tensors.push_back({model.tensors()[i], {}, make});

@@ -151,8 +151,10 @@ void Init::run(RunContext& context) try {
             {"config.json", "generation_config.json", "README.md", std::string(lm::kModelIndex)});
     }
     lm::SaveOptions options = watched(context, "drawing weights", 0, 1);
-    RandomWeights how{
-        settings_.seed, plan.std, *asked_dtype(word(settings_.dtype)), options.threads};
+    RandomWeights how{settings_.seed,
+                      plan.std,
+                      *asked_dtype(word(settings_.dtype)),
+                      static_cast<unsigned>(context.threads())};
     lm::WeightTable table = lm::weight_table(plan.model);
     lm::save_model(context, out, random_tensors(plan.model, table, how), options);
 } catch (const Stopped&) {

@@ -134,10 +134,12 @@ private:
         copy_small_files(folder, files, out_, {"config.json", std::string(lm::kModelIndex)});
         BadNumbers numbers;
         lm::SaveOptions options = watched(context_, "casting", 0, 1);
-        lm::save_model(context_,
-                       out_,
-                       as_dtype(model.own_tensors(), dtype_, options.threads, numbers),
-                       options);
+        lm::save_model(
+            context_,
+            out_,
+            as_dtype(
+                model.own_tensors(), dtype_, static_cast<unsigned>(context_.threads()), numbers),
+            options);
         finish(numbers);
     }
 

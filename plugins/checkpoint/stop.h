@@ -11,7 +11,6 @@ struct Stopped {};
 /// Reports the bytes written as this part of the whole work, and ends it when asked to.
 inline lm::SaveOptions watched(RunContext& context, const char* what, double from, double to) {
     lm::SaveOptions options;
-    options.threads = static_cast<unsigned>(context.threads());
     options.progress = [&context, what, from, to](std::uint64_t done, std::uint64_t total) {
         double part = total ? static_cast<double>(done) / static_cast<double>(total) : 1;
         context.progress(from + (to - from) * part, what);

@@ -106,7 +106,6 @@ void write_pruned(RunContext& context,
     const std::string config = config_of(source, pruned);  // refuses before a weight is written
     lm::TensorFolder files = lm::TensorFolder::open(source);
     lm::SaveOptions options;
-    options.threads = static_cast<unsigned>(context.threads());
     options.progress = progress;
     lm::save_model(
         context, folder, cut_tensors(files, pruned.before, pruned.cut, pruned.changes), options);

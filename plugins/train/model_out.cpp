@@ -49,12 +49,6 @@ void write_small(RunContext& context, const fs::path& student, const fs::path& f
         context.log(LogLevel::warning, hook + " names code to be run and was left out");
 }
 
-lm::SaveOptions options_of(RunContext& context) {
-    lm::SaveOptions options;
-    options.threads = static_cast<unsigned>(context.threads());
-    return options;
-}
-
 }  // namespace
 
 void write_trained(RunContext& context,
@@ -71,7 +65,7 @@ void write_trained(RunContext& context,
         lm::FolderTensor found = master ? *master : after.model().at(weight.name);
         tensors.push_back(in_type(found, weight.name, old ? old->info->dtype : found.info->dtype));
     }
-    lm::save_model(context, folder, tensors, options_of(context));
+    lm::save_model(context, folder, tensors, lm::SaveOptions());
     write_small(context, student, folder);
 }
 
@@ -81,9 +75,9 @@ void write_unchanged(RunContext& context, const fs::path& student, const fs::pat
         std::vector<lm::NewTensor> tensors;  // without the other towers
         for (const lm::FolderTensor& tensor : before.tensors())
             tensors.push_back(lm::unchanged(tensor));
-        lm::save_model(context, folder, tensors, options_of(context));
+        lm::save_model(context, folder, tensors, lm::SaveOptions());
     } else {
-        lm::copy_model(before, context, folder, options_of(context));
+        lm::copy_model(before, context, folder, lm::SaveOptions());
     }
     write_small(context, student, folder);
 }

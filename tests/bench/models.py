@@ -159,15 +159,18 @@ def perplexity(table, bench, model, text):
 
 def exporting(table, bench, model):
     ours, copies, peak = [], [], 0
-    for number in range(ROUNDS):
+    # Each writes where the other did, after a round that does not count: a disk that is lent may take four times as long over
+    # blocks that nobody used before.
+    for number in range(ROUNDS + 1):
         to = bench.folder / f"export-{number}"
         one, result = bench.do("checkpoint.export", f"model={model}", f"to={to}", "check=none")
         ours.append(seconds_of(result))
         peak = max(peak, one.peak)
+        shutil.rmtree(to)
         words = ["dd", f"if={model / 'model.safetensors'}", f"of={bench.folder / 'copy'}", "bs=8M", "conv=fsync"]
         copies.append(measure.run(words).seconds)
         (bench.folder / "copy").unlink()
-    ratios = [copy / mine for copy, mine in zip(copies, ours)]
+    ratios = [copy / mine for copy, mine in list(zip(copies, ours))[1:]]
     table.add("export against dd", f"{median(ratios):.2f} (least {min(ratios):.2f}); {median(ours):.2f} s", "0.8", median(ratios) >= 0.8)
     memory(table, "export", peak, largest_tensor(model))
 

@@ -140,24 +140,34 @@ std::unique_ptr<FileSink> plain_sink(const fs::path& path, const fs::path& told,
     return std::make_unique<PlainSink>(path, told, waits);
 }
 
-DigestingSink::DigestingSink(const fs::path& path, const fs::path& told)
-    : sink_(plain_sink(path, told)) {
+DigestingSink::DigestingSink(const fs::path& path, const fs::path& told, bool waits)
+    : sink_(plain_sink(path, told, waits)),
+      digest_(path) {
     record_.path = path.filename().string();
 }
 
 void DigestingSink::write(std::span<const std::byte> bytes) {
-    digest_.add(text_of(bytes));
-    record_.size += bytes.size();
-    sink_->write(bytes);
+    while (!bytes.empty()) {
+        std::size_t count = std::min<std::size_t>(bytes.size(), kAhead);
+        sink_->write(bytes.first(count));
+        bytes = bytes.subspan(count);
+        digest_.written(record_.size += count);
+    }
 }
 
 void DigestingSink::copy(const MappedFile& from, std::uint64_t offset, std::uint64_t size) {
-    write_from(*this, from, offset, size);
+    while (size > 0) {
+        std::uint64_t count = std::min(size, kAhead);
+        sink_->copy(from, offset, count);
+        offset += count;
+        size -= count;
+        digest_.written(record_.size += count);
+    }
 }
 
 void DigestingSink::close() {
-    sink_->close();
     record_.digest = digest_.hex();
+    sink_->close();
 }
 
 }  // namespace stillroom::lm

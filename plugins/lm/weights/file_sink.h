@@ -1,6 +1,6 @@
 #pragma once
 
-#include "engine/base/digest.h"
+#include "engine/base/trailing_digest.h"
 #include "plugins/lm/weights/mapped_file.h"
 
 #include <filesystem>
@@ -36,11 +36,12 @@ std::unique_ptr<FileSink> plain_sink(const std::filesystem::path& path,
                                      const std::filesystem::path& told,
                                      bool waits = true);
 
-/// The same, waiting, with the digest of what is written (engine/base/digest.h) worked out
-/// meanwhile.
+/// The same, with the digest of what is written (engine/base/digest.h) worked out meanwhile.
 class DigestingSink final : public FileSink {
 public:
-    DigestingSink(const std::filesystem::path& path, const std::filesystem::path& told);
+    DigestingSink(const std::filesystem::path& path,
+                  const std::filesystem::path& told,
+                  bool waits = true);
 
     void write(std::span<const std::byte> bytes) override;
     void copy(const MappedFile& from, std::uint64_t offset, std::uint64_t size) override;
@@ -50,7 +51,7 @@ public:
 
 private:
     std::unique_ptr<FileSink> sink_;
-    RunningDigest digest_;
+    TrailingDigest digest_;
     FileRecord record_;
 };
 

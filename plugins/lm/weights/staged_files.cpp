@@ -64,7 +64,11 @@ fs::path StagedFiles::add(const std::string& name) {
     return path;
 }
 
-std::vector<FileRecord> StagedFiles::commit(const std::string& index, unsigned threads) {
+void StagedFiles::written(const FileRecord& record) {
+    records_.push_back({names_.back(), record.size, record.digest, {}});
+}
+
+std::vector<FileRecord> StagedFiles::commit(const std::string& index) {
     // Renaming is quick but not one step. So that a folder half renamed is never taken for a model,
     // the old index goes before the first of its shards is replaced.
     bool replaces = std::any_of(
@@ -74,25 +78,23 @@ std::vector<FileRecord> StagedFiles::commit(const std::string& index, unsigned t
         sync_below(folder_);
     }
     std::set<fs::path> folders = {folder_};
-    std::vector<fs::path> paths;
     for (const std::string& name : names_) {
-        paths.push_back(folder_ / name);
-        rename_path(folder_ / (name + passing_), paths.back());
-        folders.insert(paths.back().parent_path());
+        fs::path path = folder_ / name;
+        rename_path(folder_ / (name + passing_), path);
+        folders.insert(path.parent_path());
     }
     committed_ = true;
     for (const fs::path& folder : folders)
         sync_below(folder);
     if (!index.empty()) {
         names_.emplace_back(kModelIndex);
-        paths.push_back(folder_ / kModelIndex);
-        replace_file(paths.back(), index, sync_);
+        replace_file(folder_ / kModelIndex, index, sync_);
+        records_.push_back({names_.back(), index.size(), digest_of(index), {}});
     }
     remove_older();
-    std::vector<FileRecord> records = digest_files(paths, threads);
-    for (std::size_t i = 0; i < records.size(); ++i)
-        records[i].path = names_[i];
-    return records;
+    for (FileRecord& record : records_)
+        record.stamp = stamp_of(folder_ / record.path);
+    return std::move(records_);
 }
 
 void StagedFiles::sync_below(const fs::path& folder) const {

@@ -21,9 +21,11 @@ public:
     /// Where to write the file of this name, which may lie in a folder below.
     std::filesystem::path add(const std::string& name);
 
+    void written(const FileRecord& record);  ///< of the one that was added last
+
     /// Names the files, writes the index if there is a text, removes what an older save left. With
     /// the digests of all, whose paths are relative to the folder.
-    std::vector<FileRecord> commit(const std::string& index, unsigned threads);
+    std::vector<FileRecord> commit(const std::string& index);
 
 private:
     void remove_older();
@@ -32,6 +34,7 @@ private:
     std::filesystem::path folder_;
     std::string passing_;  // end of the passing names
     std::vector<std::string> names_;
+    std::vector<FileRecord> records_;
     bool sync_;
     bool committed_ = false;
 };

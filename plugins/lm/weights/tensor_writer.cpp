@@ -112,12 +112,12 @@ std::vector<FileRecord> save_model(const fs::path& folder,
     ModelLayout layout = lay_out_model(infos_of(tensors), options.max_shard_size);
     Progress progress{options, layout.tensor_bytes};
     StagedFiles staged(folder, options.sync);
-    for (const FileLayout& file : layout.files)
-        write_file(*plain_sink(staged.add(file.name), folder / file.name, options.sync),
-                   file,
-                   tensors,
-                   progress);
-    return staged.commit(layout.index, options.threads);
+    for (const FileLayout& file : layout.files) {
+        DigestingSink sink(staged.add(file.name), folder / file.name, options.sync);
+        write_file(sink, file, tensors, progress);
+        staged.written(sink.record());
+    }
+    return staged.commit(layout.index);
 }
 
 void save_model(RunContext& context,
@@ -162,12 +162,13 @@ std::vector<FileRecord> copy_model(const TensorFolder& from,
     StagedFiles staged(folder, options.sync);
     for (const TensorFile& file : from.files()) {
         std::string name = name_in(from, file);
-        auto sink = plain_sink(staged.add(name), folder / name, options.sync);
-        sink->copy(file.file(), 0, file.size());
-        sink->close();
+        DigestingSink sink(staged.add(name), folder / name, options.sync);
+        sink.copy(file.file(), 0, file.size());
+        sink.close();
+        staged.written(sink.record());
         progress.add(file.size());
     }
-    return staged.commit(index_of(from), options.threads);
+    return staged.commit(index_of(from));
 }
 
 void copy_model(const TensorFolder& from,

@@ -31,7 +31,6 @@ STILLROOM_API NewTensor in_memory(TensorInfo info, std::span<const std::byte> by
 
 struct SaveOptions {
     std::uint64_t max_shard_size = kShardSize;
-    unsigned threads = 1;  ///< that work out digests
     /// False: the disk begins to write, and nobody waits for it. The caller reads back meanwhile,
     /// and syncs files and folder before it believes in them. Not for outputs of a stage.
     bool sync = true;

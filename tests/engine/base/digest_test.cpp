@@ -2,6 +2,7 @@
 
 #include "engine/base/error.h"
 #include "engine/base/sha256.h"
+#include "engine/base/trailing_digest.h"
 #include "tests/engine/temporary_folder.h"
 
 #include <doctest/doctest.h>
@@ -67,6 +68,43 @@ TEST_CASE("a digest is the hash of the hashes of chunks, by any number of thread
         CHECK(digest_file(file, 2).size == size);
     }
     CHECK(digest_of("") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+}
+
+TEST_CASE("a file is hashed behind its writer, however he goes on") {
+    TemporaryFolder folder;
+    std::string large;
+    while (large.size() < 5 * kDigestChunk + 12345)
+        large += "some bytes that go on, " + std::to_string(large.size()) + "\n";
+    for (std::size_t size : {std::size_t{0},
+                             std::size_t{1},
+                             kDigestChunk + 1,
+                             2 * kDigestChunk,
+                             3 * kDigestChunk,
+                             5 * kDigestChunk + 12345})
+        for (std::size_t step : {std::size_t{1'000'003}, 2 * kDigestChunk, 5 * kDigestChunk}) {
+            CAPTURE(size);
+            CAPTURE(step);
+            std::string text = large.substr(0, size);
+            fs::path file = folder.write("file", "");
+            TrailingDigest digest(file);
+            std::ofstream out(file, std::ios::binary);
+            for (std::size_t at = 0; at < size; at += step) {
+                out << std::string_view(text).substr(at, step) << std::flush;
+                digest.written(std::min(size, at + step));
+            }
+            CHECK(digest.hex() == plain_digest(text));
+        }
+    fs::path file = folder.write("short", large.substr(0, 2 * kDigestChunk));
+    {
+        TrailingDigest abandoned(file);
+        abandoned.written(2 * kDigestChunk);
+    }
+    TrailingDigest digest(file);
+    digest.written(4 * kDigestChunk);
+    CHECK(message_of([&] { digest.hex(); }, kExitIntegrity).find("changed while it was read") !=
+          std::string::npos);
+    CHECK(message_of([&] { TrailingDigest none(folder.path() / "none"); }, kExitBadInput) ==
+          "cannot read " + (folder.path() / "none").string() + ": No such file or directory");
 }
 
 TEST_CASE("a folder's identity is of names and contents only") {
