@@ -113,7 +113,7 @@ def candidates(folder, scores, shapes, data):
         texts, letters = prompts_of(folder, data)
     else:
         texts, letters = rows_of(data["index"], data["first"], data["rows"], data["length"]), None
-    found, seconds = [], 0.0
+    found, seconds, floors = [], 0.0, 0.0
     for shape in json.loads(shapes):
         model = candidate(model_of(folder), shape, known)
         with torch.inference_mode():
@@ -125,16 +125,34 @@ def candidates(folder, scores, shapes, data):
                 else:
                     answers.append(logits[-1, letters].tolist())
             seconds += time.perf_counter() - began
+            floors += products(model, texts, letters is None)
         best = [sorted(one, reverse=True) for one in answers]
         found.append(sum(losses) / len(losses) if losses else {
             "letters": "".join("ABCD"[one.index(max(one))] for one in answers), "gaps": [one[0] - one[1] for one in best]})  # fmt: skip
-    return {"found": found, "seconds": seconds}
+    return {"found": found, "seconds": seconds, "floor": floors}
 
 
 def slices(linear, axis, kept):
-    """Each use of the weight copies what stays of it, as its dynamic modules do."""
-    weight = linear.weight.data
-    linear.forward = lambda x: torch.nn.functional.linear(x, weight.index_select(axis, kept).contiguous())
+    """Sorted once; then each use of the weight makes its leading slice contiguous, as its dynamic modules do. Leading rows are that already."""
+    rest = torch.ones(linear.weight.shape[axis], dtype=torch.bool)
+    rest[kept] = False
+    weight = linear.weight.data.index_select(axis, torch.cat([kept, rest.nonzero().flatten()]))
+    if len(kept) < weight.shape[axis]:
+        linear.cut = weight.narrow(axis, 0, len(kept)).contiguous().requires_grad_(False)  # for the floor alone
+        linear.forward = lambda x: torch.nn.functional.linear(x, weight.narrow(axis, 0, len(kept)).contiguous())
+
+
+def products(model, texts, all_logits):
+    """Seconds of a candidate's matrix products alone, all texts at once."""
+    linears = [module for module in model.model.layers.modules() if isinstance(module, torch.nn.Linear)] + [model.lm_head] * all_logits
+    weights = [getattr(linear, "cut", linear.weight) for linear in linears]
+    tokens, total = sum(map(len, texts)), 0.0
+    inputs = {width: torch.randn(tokens, width) for width in {weight.shape[1] for weight in weights}}
+    for weight in weights:
+        began = time.perf_counter()
+        inputs[weight.shape[1]] @ weight.t()
+        total += time.perf_counter() - began
+    return total
 
 
 if __name__ == "__main__":
