@@ -257,9 +257,28 @@ void PreTokenizer::read_split(const Json& value, const ComponentReader& reader) 
                             "slower and with Unicode 14",
                             escape_controls(shorten(text, 60))));
         split(std::move(scanner), behaviour, invert);
+        if (behaviour == SplitBehaviour::isolated && !invert) {
+            stages_.back().pattern = text;
+            join_patterns();
+        }
     } else {
         reader.refuse("the pre-tokenizer Split has no pattern");
     }
+}
+
+/// The last three become one step where a scanner knows them together.
+void PreTokenizer::join_patterns() {
+    constexpr std::size_t kTogether = 3;
+    if (stages_.size() < kTogether)
+        return;
+    std::vector<std::string> patterns;
+    for (std::size_t i = stages_.size() - kTogether; i < stages_.size(); ++i)
+        patterns.push_back(stages_[i].pattern);
+    std::shared_ptr<const Scanner> scanner = known_scanner(patterns);
+    if (!scanner)
+        return;
+    stages_.resize(stages_.size() - kTogether);
+    split(std::move(scanner), SplitBehaviour::isolated, false);
 }
 
 void PreTokenizer::read_metaspace(const Json& value, const ComponentReader& reader) {

@@ -58,11 +58,13 @@ private:
         std::shared_ptr<const Scanner> covering;  ///< isolated matches of a scanner without gaps
         bool spells = false;
         bool cuts_digits = false;  ///< each by itself
+        std::string pattern = {};  ///< all it does is to isolate the matches of this
     };
 
     void add(Step step) { stages_.push_back({std::move(step), nullptr}); }
     void read_into(const Json& value, const ComponentReader& reader, int depth);
     void read_split(const Json& value, const ComponentReader& reader);
+    void join_patterns();
     void read_metaspace(const Json& value, const ComponentReader& reader);
     void run_from(std::size_t stage, const Piece& piece, PieceStore& store, WordSink& sink) const;
 

@@ -2,6 +2,7 @@
 
 #include "plugins/lm/tokenizer/unicode.h"
 
+#include <algorithm>
 #include <array>
 
 // Every scanner is a function from a text and a place to the end of the match there: the
@@ -43,7 +44,7 @@ struct Reader {
     unsigned char byte(std::size_t at) const { return static_cast<unsigned char>(text.data()[at]); }
 
     /// Bits of the code point at `at`, and where the next begins. Nothing at the end of the text.
-    std::uint16_t bits(std::size_t at, std::size_t& next) const {
+    [[gnu::always_inline]] std::uint16_t bits(std::size_t at, std::size_t& next) const {
         if (at >= text.size()) {
             next = at;
             return 0;
@@ -418,6 +419,94 @@ private:
     }
 };
 
+/// All three patterns of DeepSeek V3 one behind the other. The first two cut the text into numbers,
+/// runs of Han and kana, and what lies between; the third and its gaps divide those, looking at no
+/// character outside: `han` tells which kind of part it is in.
+class DeepseekWhole final : public AsciiAtOnce {
+public:
+    explicit DeepseekWhole(WordTier tier)
+        : AsciiAtOnce(tier,
+                      {.digits_apart = true,
+                       .digits = 3,
+                       .controls_none = true,
+                       .contractions = Contractions::no}) {}
+
+    std::size_t advance(std::string_view text, std::size_t at) const override {
+        Reader in(text);
+        std::size_t next = 0;
+        if (in.bits(at, next) & kNumber)
+            return in.run_upto(at, kNumber, 3);
+        bool han = is_han(text, at);
+        std::size_t gap = at;
+        for (; !over(in, gap, han); gap = next) {
+            in.bits(gap, next);
+            std::size_t end = match_at(in, gap, han);
+            if (end != kNoMatch)
+                return gap == at ? end : gap;
+        }
+        return gap;
+    }
+
+private:
+    static constexpr std::uint16_t kWordy = kLetter | kMark;
+    static constexpr std::uint16_t kSigns = kPunctuation | kSymbol;
+
+    static bool is_han(std::string_view text, std::size_t at) {
+        if ((text[at] & 0x80) == 0)
+            return false;
+        int length = 0;
+        char32_t c = code_point(text.data() + at, length);
+        return (c >= 0x4E00 && c <= 0x9FA5) || (c >= 0x3040 && c <= 0x30FF);
+    }
+    /// The part ends here.
+    static bool over(const Reader& in, std::size_t at, bool han) {
+        return at >= in.size() || in.is(at, kNumber) || is_han(in.text, at) != han;
+    }
+    /// Nothing behind the part.
+    static std::uint16_t bits_of(const Reader& in, std::size_t at, std::size_t& next, bool han) {
+        std::uint16_t bits = in.bits(at, next);
+        return at < in.size() && is_han(in.text, at) == han ? bits : std::uint16_t{0};
+    }
+    static std::size_t run(const Reader& in, std::size_t at, std::uint16_t any_of, bool han) {
+        for (std::size_t next = at; at < in.size() && (bits_of(in, at, next, han) & any_of);
+             at = next) {
+        }
+        return at;
+    }
+    static bool ascii_letter(const Reader& in, std::size_t at) {
+        return at < in.size() && ((in.text[at] | 32) >= 'a' && (in.text[at] | 32) <= 'z');
+    }
+
+    static std::size_t match_at(const Reader& in, std::size_t at, bool han) {
+        std::size_t next = 0, after = 0;
+        std::uint16_t bits = bits_of(in, at, next, han);
+        if (in.byte(at) < 0x80 && (bits & kSigns) && ascii_letter(in, next)) {
+            std::size_t end = next;
+            while (ascii_letter(in, end))
+                ++end;
+            return end;
+        }
+        if (bits & kWordy)
+            return run(in, next, kWordy, han);
+        if (!in.newline(at) && !(bits & kSigns) && (bits_of(in, next, after, han) & kWordy))
+            return run(in, after, kWordy, han);
+        std::size_t body = in.text[at] == ' ' ? next : at;
+        if (bits_of(in, body, after, han) & kSigns) {
+            std::size_t end = run(in, body, kSigns, han);
+            while (!han && in.newline(end))
+                ++end;
+            return end;
+        }
+        if (!(bits & kSpace))
+            return kNoMatch;
+        std::size_t end = in.run(at, kSpace);
+        for (std::size_t i = end; i > at; --i)
+            if (in.newline(i - 1))
+                return i;
+        return over(in, end, han) ? end : blanks(in, at, end);
+    }
+};
+
 template <class Made, auto... arguments>
 std::unique_ptr<Scanner> make(WordTier tier) {
     return std::make_unique<Made>(tier, arguments...);
@@ -436,6 +525,13 @@ struct Known {
 
 constexpr std::string_view kGpt2 =
     R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
+
+constexpr std::string_view kDeepseekSplits[] = {
+    R"(\p{N}{1,3})",
+    "[\u4E00-\u9FA5\u3040-\u309F\u30A0-\u30FF]+",
+    R"([!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+)"
+    R"(| ?[\p{P}\p{S}]+[\r\n]*)" STILLROOM_TAIL,
+};
 
 constexpr Known kKnown[] = {
     {kGpt2, make<Gpt2, false>},
@@ -459,12 +555,10 @@ constexpr Known kKnown[] = {
                                       "+" STILLROOM_SMALL
                                       R"(*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*)" STILLROOM_TAIL,
      make<O200k, 1, false>},
-    {R"(\p{N}{1,3})", make<Runs, kNumber, 3>},
+    {kDeepseekSplits[0], make<Runs, kNumber, 3>},
     {R"(\p{N})", make<Runs, kNumber, 1>},
-    {"[\u4E00-\u9FA5\u3040-\u309F\u30A0-\u30FF]+", make<DeepseekHan>},
-    {R"([!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+)"
-     R"(| ?[\p{P}\p{S}]+[\r\n]*)" STILLROOM_TAIL,
-     make<Deepseek>},
+    {kDeepseekSplits[1], make<DeepseekHan>},
+    {kDeepseekSplits[2], make<Deepseek>},
 };
 
 }  // namespace
@@ -497,6 +591,15 @@ std::unique_ptr<Scanner> known_scanner(std::string_view pattern, WordTier tier) 
 
 std::unique_ptr<Scanner> gpt2_scanner_of_single_digits(WordTier tier) {
     return std::make_unique<Gpt2>(tier, true);
+}
+
+std::unique_ptr<Scanner> known_scanner(std::span<const std::string> patterns, WordTier tier) {
+    if (std::equal(patterns.begin(),
+                   patterns.end(),
+                   std::begin(kDeepseekSplits),
+                   std::end(kDeepseekSplits)))
+        return std::make_unique<DeepseekWhole>(tier);
+    return nullptr;
 }
 
 }  // namespace stillroom::lm

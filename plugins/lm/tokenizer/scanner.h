@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
+#include <string>
 #include <string_view>
 
 namespace stillroom::lm {
@@ -36,6 +38,9 @@ public:
 /// The scanner of a published pattern, recognised by its exact text; null: one we do not know.
 /// `tier`: what it may use of the machine; each finds the same.
 std::unique_ptr<Scanner> known_scanner(std::string_view pattern, WordTier tier = best_word_tier());
+/// Of published patterns that stand one behind the other, each to isolate what it matches.
+std::unique_ptr<Scanner> known_scanner(std::span<const std::string> patterns,
+                                       WordTier tier = best_word_tier());
 /// GPT-2's behind a cut at each digit, which `unicode::kNumeric` tells.
 std::unique_ptr<Scanner> gpt2_scanner_of_single_digits(WordTier tier = best_word_tier());
 

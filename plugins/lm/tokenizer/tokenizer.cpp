@@ -173,16 +173,18 @@ std::uint32_t backward(std::string_view text, std::uint32_t from, int characters
 
 /// White space at the ends of each token is not part of its bounds, counted in characters as the
 /// reference does; `leave_first`: but one blank that may have been put in front of the text.
+/// `first` tokens before these were cut off.
 void trim_bounds(const TokenizerParts& parts,
                  std::string_view text,
                  bool leave_first,
                  Encoding& out,
-                 const std::map<std::size_t, std::string_view>& added) {
+                 const std::map<std::size_t, std::string_view>& added,
+                 std::size_t first) {
     const Unicode& table = Unicode::get();
     constexpr char32_t kSpelledSpace = 0x120;
     auto blank = [&](char32_t c) { return c == kSpelledSpace || table.is(c, unicode::kSpace); };
     for (std::size_t i = 0; i < out.ids.size(); ++i) {
-        auto found = added.find(i);
+        auto found = added.find(first + i);
         std::string_view token =
             found != added.end() ? found->second : parts.token_of(out.ids[i]).value_or("");
         int length = 0, front = 0, back = 0;
@@ -285,8 +287,6 @@ Encoding Tokenizer::encode_with_bounds(std::string_view text, const EncodeOption
     run.text(text);
     out.ids.assign(ids.data(), ids.data() + ids.size());
     const PostProcessor& post = parts_->post_processor;
-    for (bool leave_first : post.trims)
-        trim_bounds(*parts_, text, leave_first, out, run.added());
     auto [begin, end] = kept(ids.size(), most_of_text(*parts_, options), options.drop_front);
     auto cut = [begin = begin, end = end](auto& list) {
         list.erase(list.begin() + static_cast<std::ptrdiff_t>(end), list.end());
@@ -294,6 +294,8 @@ Encoding Tokenizer::encode_with_bounds(std::string_view text, const EncodeOption
     };
     cut(out.ids);
     cut(out.bounds);
+    for (bool leave_first : post.trims)
+        trim_bounds(*parts_, text, leave_first, out, run.added(), begin);
     if (options.add_special) {
         out.ids.insert(out.ids.begin(), post.before.begin(), post.before.end());
         out.ids.insert(out.ids.end(), post.behind.begin(), post.behind.end());

@@ -316,6 +316,20 @@ def sentencepiece_files():
         write_plain(name, processor.encode, processor.decode)
 
 
+def truncated():
+    """truncated.json: [tokenizer, text, limit, cut at the begin, ids, bounds]"""
+    rows = []
+    for name in ("llama3", "qwen35", "roberta", "sentencepiece_bpe"):
+        tokenizer = Tokenizer.from_file(str(HERE / f"{name}.json"))
+        for text in CASES[::4]:
+            for limit in (2, 3, 5, 9):
+                for direction in ("right", "left"):
+                    tokenizer.enable_truncation(limit, direction=direction)
+                    made = tokenizer.encode(text)
+                    rows.append(json.dumps([name, text, limit, direction == "left", made.ids, byte_bounds(text, made.offsets)], separators=(",", ":")))
+    (HERE / "truncated.json").write_text("[\n" + ",\n".join(rows) + "\n]\n")
+
+
 def main():
     ranked()
     sentencepiece_files()
@@ -334,6 +348,7 @@ def main():
                          tokenizer.decode(full.ids, skip_special_tokens=False), tokenizer.decode(full.ids, skip_special_tokens=True)])
         lines = ",\n".join(json.dumps(row, ensure_ascii=True, separators=(",", ":")) for row in rows)
         (HERE / f"{name}.cases.json").write_text(f"[\n{lines}\n]\n")
+    truncated()
 
 
 main()

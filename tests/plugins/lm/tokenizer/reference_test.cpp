@@ -99,6 +99,31 @@ TEST_CASE("ids and text of a .model are SentencePiece's") {
     }
 }
 
+TEST_CASE(
+    "a text over a limit loses what the library takes from it, before specials go around it") {
+    Json cases = Json::parse(read_file(kFolder + "truncated.json", std::size_t{1} << 20));
+    CHECK(cases.list().size() > 500);
+    EncodeScratch scratch;
+    for (const Json& row : cases.list()) {
+        const std::vector<Json>& item = row.list();
+        Tokenizer tokenizer = Tokenizer::read(kFolder + item[0].string() + ".json");
+        const std::string& text = item[1].string();
+        EncodeOptions options;
+        options.allow_special = true;
+        options.max_tokens = static_cast<std::size_t>(item[2].integer());
+        options.drop_front = item[3].boolean();
+        CAPTURE(item[0].string());
+        CAPTURE(text);
+        CAPTURE(options.max_tokens);
+        Encoding encoding = tokenizer.encode_with_bounds(text, options);
+        CHECK(encoding.ids == ids_of(item[4]));
+        CHECK(encoding.bounds == bounds_of(item[5]));
+        std::vector<std::uint32_t> remembered;
+        tokenizer.encode(text, options, scratch, remembered);
+        CHECK(remembered == encoding.ids);
+    }
+}
+
 #define STILLROOM_SAME(name)                                          \
     TEST_CASE("ids, bounds and text of " name " are the library's") { \
         check(name);                                                  \

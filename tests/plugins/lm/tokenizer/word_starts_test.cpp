@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 
 #include <random>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,12 @@ constexpr std::string_view kTekken =
     R"(|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*)"
     R"(|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 
+const std::vector<std::string> kDeepseek = {
+    R"(\p{N}{1,3})",
+    "[\u4E00-\u9FA5\u3040-\u309F\u30A0-\u30FF]+",
+    R"([!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+)"
+    R"(| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)"};
+
 using MakeScanner = std::unique_ptr<Scanner> (*)(WordTier);
 constexpr MakeScanner kScanners[] = {
     [](WordTier tier) { return known_scanner(kLlama3, tier); },
@@ -36,6 +43,7 @@ constexpr MakeScanner kScanners[] = {
     [](WordTier tier) { return gpt2_scanner_of_single_digits(tier); },
     [](WordTier tier) { return known_scanner(kO200k, tier); },
     [](WordTier tier) { return known_scanner(kTekken, tier); },
+    [](WordTier tier) { return known_scanner(kDeepseek, tier); },
 };
 
 std::vector<WordTier> tiers() {
@@ -70,8 +78,20 @@ std::vector<std::uint32_t> at_once(const Scanner& scanner,
 /// sometimes something that is not ASCII.
 std::string random_text(std::mt19937& random) {
     static const std::string kAscii = "  \n\n\r\t\v''sStTrReEvVlLmMdDaaaZ00199.,!=_//\x01\x7f";
-    static const std::vector<std::string> kOther = {
-        "é", "中", "\u00a0", "\u3000", "٣", "ſ", "😀", "…"};
+    static const std::vector<std::string> kOther = {"é",
+                                                    "中",
+                                                    "の",
+                                                    "ー",
+                                                    "・",
+                                                    "\u3099",
+                                                    "々",
+                                                    "\u0301",
+                                                    "\u00a0",
+                                                    "\u3000",
+                                                    "٣",
+                                                    "ſ",
+                                                    "😀",
+                                                    "…"};
     std::string out;
     std::size_t size = random() % 200;
     bool other = random() % 4 == 0;
@@ -100,6 +120,46 @@ TEST_CASE("each tier finds the words that the scalar scanner finds") {
                 CHECK(same);
             }
         }
+    }
+}
+
+/// As tokenizers do it: what one has left is the next one's text.
+void split_by(std::span<const std::unique_ptr<Scanner>> scanners,
+              std::string_view text,
+              std::uint32_t base,
+              std::vector<std::uint32_t>& ends) {
+    auto give = [&](std::size_t from, std::size_t to) {
+        if (from == to)
+            return;
+        if (scanners.size() == 1)
+            ends.push_back(base + static_cast<std::uint32_t>(to));
+        else
+            split_by(scanners.subspan(1),
+                     text.substr(from, to - from),
+                     base + static_cast<std::uint32_t>(from),
+                     ends);
+    };
+    std::size_t done = 0;
+    for (Scanner::Match match; scanners[0]->next(text, done, match); done = match.end) {
+        give(done, match.begin);
+        give(match.begin, match.end);
+    }
+    give(done, text.size());
+}
+
+TEST_CASE("DeepSeek's three patterns at once are the three one behind the other") {
+    std::mt19937 random(20260102);  // NOLINT: the same texts each time
+    std::vector<std::unique_ptr<Scanner>> apart;
+    for (const std::string& pattern : kDeepseek)
+        apart.push_back(known_scanner(pattern));
+    std::unique_ptr<Scanner> together = known_scanner(kDeepseek);
+    for (int round = 0; round < 6000; ++round) {
+        std::string text = random_text(random);
+        CAPTURE(text);
+        std::vector<std::uint32_t> wanted;
+        split_by(apart, text, 0, wanted);
+        bool same = at_once(*together, text, 7) == wanted;
+        CHECK(same);
     }
 }
 
