@@ -2,9 +2,9 @@
 
 #include "engine/base/durable.h"
 #include "engine/base/error.h"
+#include "engine/base/folder_reader.h"
 #include "engine/base/refusal.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <pwd.h>
@@ -15,15 +15,10 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
-#include <memory>
 
 namespace stillroom {
 namespace fs = std::filesystem;
 namespace {
-
-struct CloseFolder {
-    void operator()(DIR* folder) const { ::closedir(folder); }
-};
 
 [[noreturn]] void refuse_read(const fs::path& path, std::string_view why) {
     throw Error({}, fmt::format("cannot read {}: {}", path.string(), why)).exit_code(kExitUsage);
@@ -80,12 +75,10 @@ void write_file(const fs::path& path, std::string_view text) {
 
 std::vector<std::string> list_folder(const fs::path& folder) {
     std::vector<std::string> names;
-    std::unique_ptr<DIR, CloseFolder> open(::opendir(folder.c_str()));
-    if (!open)
-        refuse_no_memory({errno, std::generic_category()});
-    while (dirent* entry = open ? ::readdir(open.get()) : nullptr)
-        if (std::string_view name = entry->d_name; name != "." && name != "..")
-            names.emplace_back(name);
+    FolderReader reader(folder);
+    while (const dirent64* entry = reader.next())
+        names.emplace_back(entry->d_name);
+    refuse_no_memory({reader.failure(), std::generic_category()});
     std::sort(names.begin(), names.end());
     return names;
 }

@@ -158,17 +158,20 @@ bool RunSession::plan_stages(CheckedJobs& all, const RunRequest& asked) {
 
 /// Finds who starts the ranks, and that there are enough for every stage that may run.
 bool RunSession::find_ranks() {
+    std::size_t brief = 0;
     for (std::size_t job = 0; job < jobs_.size(); ++job)
         for (std::size_t stage : chosen_[job])
             if (jobs_[job].plan.stages[stage].state != StageState::cached) {
                 const CheckedStage& checked = jobs_[job].plan.graph.stages[stage];
                 check_ranks(launch_, ranks_, checked.name, ranks_of(checked));
+                brief += checked.type->shares_process ? 1 : 0;
             }
     RunnerOptions options;
     options.agents = &agents_;
     options.stop = [] { return stillroom::asked().last; };
     watch_signals();
     runner_ = make_runner(launch_, ranks_, options);
+    runner_->expect(std::min(brief, static_cast<std::size_t>(launch_.cores)));
     return true;
 }
 

@@ -36,7 +36,7 @@ STILLROOM_API std::string key_of(const std::string& record);
 
 /// Under which the store remembers the sources of a stage: by the record that knows no content yet
 /// and by where its paths lead, since the same relative path means another file elsewhere.
-STILLROOM_API std::string binding_id_of(const CheckedStage& stage, const KeyParts& parts);
+STILLROOM_API std::string binding_id_of(const CheckedStage& stage, const std::string& record);
 
 /// "data.train" and "file" make "data.train.file"; a dot inside a key is written '\.'.
 std::string path_below(const std::string& path, std::string_view key);

@@ -147,7 +147,7 @@ void add_models(Lock& lock, const std::vector<CheckedStage>& stages, const LockI
             paths.begin(), paths.end(), [](const OutsidePath& path) { return !path.local; });
         if (remote == paths.end())
             continue;
-        std::optional<Binding> binding = input.binding(binding_id_of(stage, KeyParts()));
+        std::optional<Binding> binding = input.binding(binding_id_of(stage, key_record(stage, {})));
         if (!binding)
             continue;
         LockItem item{"model", remote->text, {}};

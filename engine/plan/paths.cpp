@@ -66,8 +66,8 @@ std::vector<OutsidePath> outside_paths(const CheckedStage& stage) {
     return paths_with(stage, &Marks::input);
 }
 
-std::string binding_id_of(const CheckedStage& stage, const KeyParts& parts) {
-    std::string text = key_record(stage, parts);
+std::string binding_id_of(const CheckedStage& stage, const std::string& record) {
+    std::string text = record;
     for (const OutsidePath& path : outside_paths(stage))
         if (path.local)
             text += "\n" + fs::absolute(path.text).lexically_normal().string();

@@ -242,7 +242,7 @@ private:
         if (never_cached)
             out_.parts.nonce = options_.nonce;
         out_.record = key_record(stage_, out_.parts);
-        out_.binding_id = binding_id_of(stage_, out_.parts);
+        out_.binding_id = binding_id_of(stage_, out_.record);
         Remembered remembered = remember();
         if (!take_outside(remembered))
             return;
@@ -253,12 +253,12 @@ private:
         }
         if (!out_.parts.outside.empty())
             out_.record = key_record(stage_, out_.parts);
-        key_without_reads_ = key_of(out_.record);
+        out_.key = key_without_reads_ = key_of(out_.record);
         if (remembered.counts() && !remembered.binding->reads.empty()) {
             add_reads(out_.parts, remembered.binding->reads);
             out_.record = key_record(stage_, out_.parts);
+            out_.key = key_of(out_.record);
         }
-        out_.key = key_of(out_.record);
         if (never_cached && options_.nonce.empty())
             out_.key.clear();  // each run has its own
         decide(remembered, never_cached);

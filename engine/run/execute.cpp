@@ -71,6 +71,7 @@ Needs needs_of(const CheckedStage& stage, const PlannedStage& planned, const Cap
             memory != planned.description->cost.end() && memory->second > 0)
             needs.memory = static_cast<std::uint64_t>(memory->second);
     needs.compute = stage.type && stage.type->resources == "compute";
+    needs.brief = stage.type && stage.type->shares_process;
     NodePtr device = stage.engine ? stage.engine->get("device") : nullptr;
     std::string name = device ? device->text : "auto";
     if (!needs.compute || name == "cpu" || capacity.devices == 0)

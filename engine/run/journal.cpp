@@ -14,12 +14,14 @@
 #include <cerrno>
 #include <cmath>
 #include <cstring>
+#include <utility>
 
 namespace stillroom {
 namespace fs = std::filesystem;
 namespace {
 
 constexpr auto kUnseen = std::chrono::milliseconds(100);
+constexpr std::size_t kMostLines = std::size_t{64} << 10;
 
 /// A last line without its end was being written when somebody pulled the plug.
 void drop_torn_line(int file) {
@@ -68,6 +70,10 @@ Journal::Journal(const RunFolder& run, const std::vector<PlannedJob>& jobs)
 }
 
 Journal::~Journal() {
+    try {
+        flush();
+    } catch (const Error&) {  // whoever ends in the middle has said why
+    }
     ::close(file_);
 }
 
@@ -89,8 +95,14 @@ void Journal::event(const char* name,
     if (more)
         more(out);
     out.end_object();
-    std::string line = out.take() + "\n";
-    std::string_view rest = line;
+    lines_.append(out.take()).push_back('\n');
+    if (lines_.size() >= kMostLines)
+        flush();
+}
+
+void Journal::flush() {
+    std::string lines = std::exchange(lines_, {});
+    std::string_view rest = lines;
     while (!rest.empty()) {
         ssize_t wrote = retried([&] { return ::write(file_, rest.data(), rest.size()); });
         if (wrote < 0)
@@ -104,12 +116,14 @@ void Journal::run_began(std::size_t stages) {
         out.key("pid"), out.integer(::getpid());
         out.key("stages"), out.integer(static_cast<std::int64_t>(stages));
     });
+    flush();
 }
 
 void Journal::run_ended(int exit_code) {
     event("run_ended", exit_code == 0 ? "info" : "error", nullptr, [&](JsonWriter& out) {
         out.key("exit"), out.integer(exit_code);
     });
+    flush();
 }
 
 void Journal::write_stage(const StageRef& stage,
@@ -198,9 +212,9 @@ void Journal::waits(const StageRef& stage, const std::string& holder) {
 }
 
 void Journal::begins(const StageRef& stage, const PlannedStage& planned, const Job& job) {
-    Began began{stage, utc_now(), std::chrono::steady_clock::now()};
-    run_.link(stage.name, "work", job.work.parent_path());  // makes the folder too
-    began_[stage.name] = std::move(began);
+    bool is_new = run_.make_stage(stage.name);
+    began_[stage.name] = {
+        stage, utc_now(), job.work.parent_path(), std::chrono::steady_clock::now(), !is_new};
     event("stage_began", "info", &stage, [&](JsonWriter& out) {
         out.key("key"), out.string(planned.key);
         out.key("reason"), out.string(planned.reason);
@@ -227,7 +241,8 @@ void Journal::heard(const StageRef& stage, int rank, const Record& record) {
 
 void Journal::ended(const StageRef& stage, const PlannedStage& planned, const Made& made) {
     pin(stage, made.key, made.paths);
-    run_.unlink(stage.name, "work");
+    if (began_[stage.name].is_linked)
+        run_.unlink(stage.name, "work");
     int exit_code = made.gate.empty() ? 0 : kExitGate;
     write_stage(stage,
                 planned,
@@ -245,6 +260,8 @@ void Journal::ended(const StageRef& stage, const PlannedStage& planned, const Ma
 
 void Journal::failed(const StageRef& stage, const StageEnd& end, bool another_try) {
     const PlannedStage& planned = jobs_[stage.job].plan.stages[stage.stage];
+    if (auto began = began_.find(stage.name); began != began_.end())
+        link_work(began->second);
     if (end.exit_code != kExitGate)
         write_stage(stage,
                     planned,
@@ -273,14 +290,22 @@ void Journal::skipped(const StageRef& stage, const std::string& reason) {
 }
 
 void Journal::tick() {
+    flush();
     auto now = std::chrono::steady_clock::now();
     for (auto& [name, began] : began_)
         if (!began.is_written && now - began.moment >= kUnseen) {
             const StageRef& stage = began.stage;
             const PlannedStage& planned = jobs_[stage.job].plan.stages[stage.stage];
+            link_work(began);
             write_stage(stage, planned, "running", 0, "", {}, {});
             began.is_written = true;
         }
+}
+
+/// What keeps unfinished work from `store gc`.
+void Journal::link_work(Began& began) {
+    run_.link(began.stage.name, "work", began.work);
+    began.is_linked = true;
 }
 
 void Journal::stopping(int signal, bool at_once) {

@@ -37,12 +37,14 @@ public:
     void tick() override;
 
 private:
-    /// A stage that runs. Its stage.json says so once somebody could have looked: most short ones
-    /// are over before, and write it once.
+    /// A stage that runs. Its stage.json says so, and a link leads to its work, once somebody could
+    /// have looked: most short ones are over before, and write it once.
     struct Began {
         StageRef stage;
         std::string at;
+        std::filesystem::path work;
         std::chrono::steady_clock::time_point moment;
+        bool is_linked = false;  ///< or was, by an engine before this one
         bool is_written = false;
     };
 
@@ -57,6 +59,8 @@ private:
                      const std::string& message,
                      const std::map<std::string, std::string>& outputs,
                      const std::map<std::string, std::filesystem::path>& paths);
+    void flush();
+    void link_work(Began& began);
     void pin(const StageRef& stage,
              const std::string& key,
              const std::map<std::string, std::filesystem::path>& paths);
@@ -65,6 +69,7 @@ private:
     const RunFolder& run_;
     const std::vector<PlannedJob>& jobs_;
     int file_ = -1;
+    std::string lines_;  ///< of events.jsonl, written before the engine waits for anything
     std::map<std::string, Began> began_;  ///< by the stage's name
 };
 

@@ -79,6 +79,13 @@ ProcessPlan local_plan(const Job& job, const std::filesystem::path& program) {
     return plan;
 }
 
+void LocalRunner::expect(std::size_t brief) {
+    try {
+        shared_->expect(brief);
+    } catch (const Error&) {  // what is refused now is asked for again when it is needed
+    }
+}
+
 std::unique_ptr<StageRun> LocalRunner::start(const Job& job) {
     // A worker that read from a terminal would be stopped by it: it is in no foreground.
     bool piped = job.ranks == 1 && names_stdin(job.settings) && ::isatty(STDIN_FILENO) == 0;
@@ -101,7 +108,7 @@ std::unique_ptr<StageRun> LocalRunner::start(const Job& job) {
             return std::make_unique<Child>(words, output, STDIN_FILENO);
         return forks->start(words, output);
     };
-    return std::make_unique<ProcessStage>(job, plan, at_work_);
+    return std::make_unique<ProcessStage>(job, std::move(plan), at_work_);
 }
 
 }  // namespace stillroom

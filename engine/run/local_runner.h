@@ -25,6 +25,7 @@ public:
     explicit LocalRunner(std::filesystem::path program = program_path());
 
     std::unique_ptr<StageRun> start(const Job& job) override;
+    void expect(std::size_t brief) override;
     void wait(std::chrono::milliseconds most, int also) override { at_work_->wait(most, also); }
 
 private:

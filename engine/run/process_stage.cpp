@@ -89,10 +89,10 @@ void AtWork::wait(std::chrono::milliseconds most, int also) const {
     wait_for_any(descriptors, most);
 }
 
-ProcessStage::ProcessStage(const Job& job, const ProcessPlan& plan, std::shared_ptr<AtWork> at_work)
+ProcessStage::ProcessStage(const Job& job, ProcessPlan plan, std::shared_ptr<AtWork> at_work)
     : stage_(job.stage),
       timeout_(job.timeout),
-      plan_(plan),
+      plan_(std::move(plan)),
       folder_(job.records),
       at_work_(std::move(at_work)) {
     looked_ = listened_ = Clock::now();

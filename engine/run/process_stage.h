@@ -50,7 +50,7 @@ class STILLROOM_API ProcessStage final : public StageRun {
 public:
     static constexpr auto kMercy = std::chrono::seconds(5);
 
-    ProcessStage(const Job& job, const ProcessPlan& plan, std::shared_ptr<AtWork> at_work);
+    ProcessStage(const Job& job, ProcessPlan plan, std::shared_ptr<AtWork> at_work);
     ProcessStage(const ProcessStage&) = delete;
     ProcessStage& operator=(const ProcessStage&) = delete;
     ~ProcessStage() override;

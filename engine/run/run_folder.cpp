@@ -293,6 +293,14 @@ void RunFolder::write(const std::string& name, std::string_view text) const {
     write_here([&] { write_record_file(file, text); });
 }
 
+bool RunFolder::make_stage(std::string_view stage_name) const {
+    fs::path folder = stage(stage_name);
+    if (::mkdir(folder.c_str(), 0777) == 0)
+        return true;
+    make_place(folder);
+    return false;
+}
+
 void RunFolder::link(std::string_view stage_name,
                      const std::string& name,
                      const fs::path& target) const {

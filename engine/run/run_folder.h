@@ -64,6 +64,8 @@ public:
 
     void write(const std::string& name, std::string_view text) const;
 
+    bool make_stage(std::string_view stage) const;  ///< its folder; true: it was not there
+
     /// stages/<stage>/<name> -> target.
     void link(std::string_view stage,
               const std::string& name,

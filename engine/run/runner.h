@@ -46,6 +46,9 @@ public:
     virtual ~Runner();
     virtual std::unique_ptr<StageRun> start(const Job& job) = 0;
 
+    /// So many stages come soon that share their workers.
+    virtual void expect([[maybe_unused]] std::size_t brief) {}
+
     /// Returns when a process has ended, `also` is readable, a signal came or the time is over.
     virtual void wait(std::chrono::milliseconds most, int also) = 0;
 };

@@ -38,8 +38,20 @@ Scheduler::Scheduler(std::vector<Task> tasks, Capacity capacity, bool keep_going
     }
 }
 
+Scheduler::Kind Scheduler::kind_of(std::size_t task) const {
+    const Needs& needs = tasks_[task].needs;
+    return needs.compute ? compute : needs.brief ? brief : beside;
+}
+
+/// One more of the brief ones than there are cores: while it is begun or heard out, which takes as
+/// long as such a task itself, the others keep the cores busy.
+bool Scheduler::has_place(Kind kind) const {
+    int cores = std::max(capacity_.cores, 1);
+    return kind == compute || at_work_[kind] < (kind == brief ? cores + 1 : cores);
+}
+
 std::set<std::size_t>& Scheduler::ready(std::size_t task) {
-    return tasks_[task].needs.compute ? ready_compute_ : ready_beside_;
+    return ready_[kind_of(task)];
 }
 
 void Scheduler::make_ready(std::size_t task) {
@@ -53,10 +65,10 @@ bool Scheduler::take(std::size_t task) {
     bool alone = running_ == 0;  // what is too large for the machine still runs, by itself
     if (capacity_.memory > 0 && memory_taken_ + needs.memory > capacity_.memory && !alone)
         return false;
+    if (!has_place(kind_of(task)))
+        return false;
     if (!needs.compute) {
-        if (beside_ >= std::max(capacity_.cores, 1))
-            return false;
-        ++beside_;
+        // A place is all that it takes.
     } else if (needs.devices == 0 && needs.device < 0) {
         if (cores_taken_)
             return false;
@@ -75,6 +87,7 @@ bool Scheduler::take(std::size_t task) {
             device_taken_[static_cast<std::size_t>(device)] = true;
         entry.devices = std::move(free);
     }
+    ++at_work_[kind_of(task)];
     memory_taken_ += needs.memory;
     ++running_;
     entry.holds = true;
@@ -85,8 +98,7 @@ void Scheduler::give_back(std::size_t task) {
     Progress& entry = entries_[task];
     if (!std::exchange(entry.holds, false))
         return;
-    if (!tasks_[task].needs.compute)
-        --beside_;
+    --at_work_[kind_of(task)];
     if (entry.took_cores)
         cores_taken_ = entry.took_cores = false;
     for (int device : entry.devices)
@@ -96,24 +108,26 @@ void Scheduler::give_back(std::size_t task) {
     --running_;
 }
 
-/// The first task by order, of both kinds, whose needs can be had. With every slot taken no task of
+/// The first task by order, of all kinds, whose needs can be had. With every place taken no task of
 /// a kind can begin, and a thousand ready ones are not asked.
 std::optional<std::size_t> Scheduler::take_first() {
-    bool slots = beside_ < std::max(capacity_.cores, 1);
-    auto compute = ready_compute_.begin();
-    auto beside = slots ? ready_beside_.begin() : ready_beside_.end();
-    while (compute != ready_compute_.end() || beside != ready_beside_.end()) {
-        bool first_is_compute = beside == ready_beside_.end() ||
-                                (compute != ready_compute_.end() && *compute < *beside);
-        auto& at = first_is_compute ? compute : beside;
-        std::size_t task = *at;
+    std::array<std::set<std::size_t>::iterator, kKinds> at;
+    for (Kind kind : {compute, beside, brief})
+        at[kind] = has_place(kind) ? ready_[kind].begin() : ready_[kind].end();
+    for (;;) {
+        std::optional<Kind> first;
+        for (Kind kind : {compute, beside, brief})
+            if (at[kind] != ready_[kind].end() && (!first || *at[kind] < *at[*first]))
+                first = kind;
+        if (!first)
+            return std::nullopt;
+        std::size_t task = *at[*first];
         if (take(task)) {
-            ready(task).erase(at);
+            ready_[*first].erase(at[*first]);
             return task;
         }
-        ++at;
+        ++at[*first];
     }
-    return std::nullopt;
 }
 
 std::optional<std::size_t> Scheduler::next(Moment now) {
@@ -223,8 +237,8 @@ void Scheduler::stop() {
             close(task, TaskState::skipped);
         }
     }
-    ready_compute_.clear();
-    ready_beside_.clear();
+    for (std::set<std::size_t>& ready : ready_)
+        ready.clear();
     delayed_.clear();
 }
 

@@ -2,6 +2,7 @@
 
 #include "engine/base/api.h"
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -19,6 +20,7 @@ using Moment = std::chrono::steady_clock::time_point;
 /// What a task takes while it runs.
 struct Needs {
     bool compute = false;      ///< alone on the declared cores, or on its devices
+    bool brief = false;        ///< else: over before it is missed
     int devices = 0;           ///< 0: the cores
     int device = -1;           ///< one certain device
     std::uint64_t memory = 0;  ///< bytes, where known
@@ -79,6 +81,12 @@ private:
         bool holds = false;  ///< has what it needs
     };
 
+    /// What tasks take beside memory, one after another by kind.
+    enum Kind { compute, beside, brief };
+    static constexpr std::size_t kKinds = 3;
+
+    Kind kind_of(std::size_t task) const;
+    bool has_place(Kind kind) const;
     std::set<std::size_t>& ready(std::size_t task);
     std::optional<std::size_t> take_first();
     bool take(std::size_t task);
@@ -91,9 +99,8 @@ private:
     std::vector<Task> tasks_;
     std::vector<Progress> entries_;
     std::vector<std::vector<std::size_t>> after_;
-    std::set<std::size_t> ready_compute_;  ///< may begin by their order
-    std::set<std::size_t> ready_beside_;
-    std::set<std::size_t> delayed_;  ///< ready, but not before a moment
+    std::array<std::set<std::size_t>, kKinds> ready_;  ///< may begin by their order
+    std::set<std::size_t> delayed_;                    ///< ready, but not before a moment
     Capacity capacity_;
     bool keep_going_;
     bool stopped_ = false;
@@ -101,7 +108,7 @@ private:
         failed_groups_;  ///< with the reason; nothing more of them begins
     std::size_t open_;
     bool cores_taken_ = false;
-    int beside_ = 0;  ///< running tasks that are not alone
+    std::array<int, kKinds> at_work_{};  ///< running tasks
     std::vector<bool> device_taken_;
     std::uint64_t memory_taken_ = 0;
     std::size_t running_ = 0;  ///< that hold something

@@ -65,7 +65,7 @@ bool has_children() {
 
 class SharedWorkers::Worker {
 public:
-    Worker(const std::filesystem::path& program, std::string kind) : kind_(std::move(kind)) {
+    explicit Worker(const std::filesystem::path& program) {
         int ends[2];
         if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
             throw Error({}, fmt::format("no socket for a worker: {}", std::strerror(errno)))
@@ -89,11 +89,14 @@ public:
         }
     }
 
-    const std::string& kind() const { return kind_; }
+    const std::string& kind() const { return kind_; }  ///< empty: it had no job yet
     int socket() const { return socket_.get(); }
     int either() const { return either_.get(); }  ///< readable when it says something, or has gone
     Child& process() { return *process_; }
-    bool begin(const std::string& job, int output) { return send_packet(socket(), job, output); }
+    bool begin(const std::string& kind, const std::string& job, int output) {
+        kind_ = kind;
+        return send_packet(socket(), job, output);
+    }
 
     /// It goes once it reads that nobody wants more; who does not is killed.
     void end() { socket_.close(); }
@@ -158,14 +161,20 @@ SharedWorkers::~SharedWorkers() {
     free_->clear();
 }
 
+void SharedWorkers::expect(std::size_t count) {
+    while (free_->size() < count)
+        free_->push_back(std::make_unique<Worker>(program_));
+}
+
 bool SharedWorkers::take(const Job& job) {
     return job.shares_process && job.ranks == 1 && job.environment.empty() && job.inject.empty();
 }
 
 std::unique_ptr<SharedWorkers::Worker> SharedWorkers::free_worker(const std::string& kind) {
-    // The one that was busy last is the one whose memory is warm.
+    // The one that was busy last is the one whose memory is warm; those that never were stand
+    // first.
     for (std::size_t i = free_->size(); i-- > 0;) {
-        if ((*free_)[i]->kind() != kind)
+        if (!(*free_)[i]->kind().empty() && (*free_)[i]->kind() != kind)
             continue;
         std::unique_ptr<Worker> worker = std::move((*free_)[i]);
         free_->erase(free_->begin() + static_cast<std::ptrdiff_t>(i));
@@ -181,9 +190,9 @@ std::unique_ptr<Process> SharedWorkers::start(const Job& job,
     Descriptor printed = open_output(output);
     std::string kind = kind_of(job);
     std::unique_ptr<Worker> worker = free_worker(kind);
-    if (!worker || !worker->begin(text, printed.get())) {
-        worker = std::make_unique<Worker>(program_, kind);
-        if (!worker->begin(text, printed.get()))
+    if (!worker || !worker->begin(kind, text, printed.get())) {
+        worker = std::make_unique<Worker>(program_);
+        if (!worker->begin(kind, text, printed.get()))
             throw Error({}, "a worker went before it was told what to do").exit_code(kExitResource);
     }
     return std::make_unique<Turn>(std::move(worker), free_);

@@ -29,6 +29,10 @@ public:
     /// Whether the job may be done by such a worker.
     static bool take(const Job& job);
 
+    /// Starts so many workers that nobody has a job for yet: by then they have linked their
+    /// libraries. Throws Error (exit 4).
+    void expect(std::size_t count);
+
     /// The one rank of this job, for as long as it takes; a worker that is free, or a new one.
     /// `text` is the job's, what it prints is appended to `output`. Throws Error (exit 4).
     std::unique_ptr<Process> start(const Job& job,

@@ -90,8 +90,7 @@ void set_environment(const Job& job) {
     ::setenv("GOMP_SPINCOUNT", "1000", 0);
 }
 
-Ranks ranks_of(const RankFlags& flags, const Job& job) {
-    Ranks ranks = read_ranks(flags, environment_variables(), true);
+void check_world(const Ranks& ranks, const Job& job) {
     if (ranks.world != job.ranks)
         throw Error({},
                     fmt::format("the stage wants {} ranks, but {} were started ({})",
@@ -99,7 +98,6 @@ Ranks ranks_of(const RankFlags& flags, const Job& job) {
                                 ranks.world,
                                 ranks.launcher))
             .exit_code(kExitRanks);
-    return ranks;
 }
 
 /// One rank at work, from its first record to its last.
@@ -261,15 +259,18 @@ void Worker::work() {
 }
 
 /// One stage after another, until one leaves something behind.
-[[noreturn]] void work_in_turns(const RankFlags& flags) {
+[[noreturn]] void work_in_turns() {
     Turns turns;
+    const RankFlags alone{.rank = "0", .world = "1", .local_rank = "0", .store = {}};
+    const Ranks ranks = read_ranks(alone, {}, true);
     std::optional<Plugins> plugins;
     while (std::optional<std::string> text = turns.next()) {
         Job job = parse_job(std::move(*text), "what the engine said");
-        Ranks ranks = ranks_of(flags, job);
-        set_environment(job);
-        if (!plugins)
+        check_world(ranks, job);
+        if (!plugins) {  // the same for every job that comes here
+            set_environment(job);
             plugins.emplace(job.plugins);
+        }
         Worker(job, ranks, *plugins).work();
         if (!turns.left_nothing())
             break;
@@ -291,9 +292,10 @@ void run_worker(std::vector<std::string> words, std::span<char> title) {
         if (!flags.describe.empty())
             leave(describe_stages(flags.describe));
         if (flags.shared)
-            work_in_turns({.rank = "0", .world = "1", .local_rank = "0", .store = {}});
+            work_in_turns();
         Job job = read_job(flags.job);
-        Ranks ranks = ranks_of(flags.rank, job);
+        Ranks ranks = read_ranks(flags.rank, environment_variables(), true);
+        check_world(ranks, job);
         set_environment(job);
         Plugins plugins(job.plugins);
         Worker(job, ranks, plugins).work();

@@ -31,6 +31,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr mode_t kReadable = 0555;
+constexpr std::size_t kSmall = 4096;
 
 [[noreturn]] void refuse_lost(const Work& work) {
     throw Error({},
@@ -179,6 +180,60 @@ void write_manifest(const fs::path& file, const std::string& text) {
     close_written(out, file);
 }
 
+/// Whether the text of a manifest can be read back, for sure and at a glance: it is small, and
+/// holds nothing but plain characters.
+bool is_plain(std::string_view text) {
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (text[i] != '\n' && (text[i] < ' ' || text[i] > '~'))
+            return false;
+        if (text[i] == '\\' && ++i < text.size() && text[i] != '"' && text[i] != '\\')
+            return false;
+    }
+    return text.size() <= kSmall;
+}
+
+/// What cannot be read back, such as a name that is no UTF-8, must not become an entry.
+void check_manifest(const Manifest& manifest, const std::string& text) {
+    if (is_plain(text))
+        return;
+    try {
+        parse_manifest(text, manifest.key);
+    } catch (const Unreadable& unreadable) {
+        throw Error(
+            {},
+            fmt::format(
+                "the outputs of stage '{}' cannot be stored: {}", manifest.stage, unreadable.why))
+            .exit_code(kExitBadInput);
+    }
+}
+
+/// Hashes the outputs, writes the manifest beside them and makes all of it read-only and synced.
+/// The manifest's text.
+std::string seal(const Store& store,
+                 const Work& work,
+                 Manifest& manifest,
+                 const std::vector<FileRecord>& known,
+                 unsigned threads,
+                 const std::set<fs::path>& sources) {
+    fs::path outputs = work.outputs();
+    check_names(outputs, manifest);
+    std::map<std::string, const FileRecord*> by_path;
+    for (const FileRecord& file : known)
+        by_path[file.path] = &file;
+    for (StoredOutput& output : manifest.outputs) {
+        output.files = hash_output(outputs / output.name, by_path, threads);
+        add_links(store, outputs / output.name, sources, threads, output);
+        output.digest = content_digest(output.files);
+    }
+    std::string text = manifest_text(manifest);
+    check_manifest(manifest, text);
+    for (const StoredOutput& output : manifest.outputs)
+        seal_output(outputs / output.name, output);
+    write_manifest(outputs / "manifest.json", text);
+    sync_folder(outputs);
+    return text;
+}
+
 }  // namespace
 
 Manifest Store::publish(Work& work,
@@ -198,33 +253,14 @@ Manifest Store::publish(Work& work,
         manifest.created = utc_now();
     if (!std::isfinite(manifest.seconds))
         manifest.seconds = 0;
-    check_lease(work);
-
-    fs::path outputs = work.outputs();
-    check_names(outputs, manifest);
-    std::map<std::string, const FileRecord*> by_path;
-    for (const FileRecord& file : known)
-        by_path[file.path] = &file;
-    for (StoredOutput& output : manifest.outputs) {
-        output.files = hash_output(outputs / output.name, by_path, threads);
-        add_links(*this, outputs / output.name, sources, threads, output);
-        output.digest = content_digest(output.files);
-    }
-    std::string text = manifest_text(manifest);
+    std::string text;
     try {
-        parse_manifest(text, key);  // what cannot be read back, such as a name that is no
-                                    // UTF-8, must not become an entry
-    } catch (const Unreadable& unreadable) {
-        throw Error(
-            {},
-            fmt::format(
-                "the outputs of stage '{}' cannot be stored: {}", manifest.stage, unreadable.why))
-            .exit_code(kExitBadInput);
+        text = seal(*this, work, manifest, known, threads, sources);
+    } catch (const Error&) {
+        check_lease(work);  // what another engine takes away is missed in many ways
+        throw;
     }
-    for (const StoredOutput& output : manifest.outputs)
-        seal_output(outputs / output.name, output);
-    write_manifest(outputs / "manifest.json", text);
-    sync_folder(outputs);
+    fs::path outputs = work.outputs();
     std::vector<std::string> rest = list_folder(work.folder);
     std::erase(rest, outputs.filename().native());
     if (!are_leases(rest)) {

@@ -126,11 +126,8 @@ std::optional<Manifest> Store::find(std::string_view key,
                                     std::vector<Damage>& damage) const {
     fs::path folder = entry(key);
     fs::path file = folder / "manifest.json";
-    if (!is_there(file)) {
-        if (is_there(folder))
-            damage.push_back({std::string(key), "manifest.json is missing"});
+    if (!is_there(folder))
         return std::nullopt;
-    }
     auto refuse = [&](std::string what) {
         if (is_there(folder))  // else another engine took it away just now
             damage.push_back({std::string(key), std::move(what)});
@@ -163,7 +160,7 @@ std::optional<Manifest> Store::find(std::string_view key,
     } catch (const Unreadable& unreadable) {
         return refuse(fmt::format("manifest.json is unfit: {}", unreadable.why));
     } catch (const Error& error) {
-        return refuse(error.what());
+        return refuse(is_there(file) ? error.what() : "manifest.json is missing");
     }
 }
 

@@ -96,7 +96,7 @@ TEST_CASE("the same relative path is another source in another folder") {
         Checked checked = check(sources, *recipe, catalog, options, diagnostics);
         REQUIRE(diagnostics.ok());
         const CheckedStage& stage = checked.stages.front();
-        ids.insert(binding_id_of(stage, {}));
+        ids.insert(binding_id_of(stage, key_record(stage, {})));
         KeyParts parts;
         parts.outside["folder"] = digest_of("the same content");
         records.insert(key_record(stage, parts));

@@ -77,6 +77,16 @@ TEST_CASE("one compute task has the cores, io tasks run beside it") {
     CHECK(begin_all(scheduler) == "prune ");
 }
 
+TEST_CASE("of brief tasks one more is at work than there are cores, beside the others") {
+    std::vector<Task> tasks{task("a"), task("b"), task("c"), task("d"), task("e"), task("copy")};
+    for (std::size_t i = 0; i < 5; ++i)
+        tasks[i].needs.brief = true;
+    Scheduler scheduler(tasks, {2}, false);
+    CHECK(begin_all(scheduler) == "a b c copy ");
+    scheduler.rests(1);
+    CHECK(begin_all(scheduler) == "d ");
+}
+
 TEST_CASE("compute tasks on devices take devices, not the cores") {
     Task both = task("both", {}, true);
     both.needs.devices = 2;
