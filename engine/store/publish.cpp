@@ -76,10 +76,11 @@ void make_readable_only(const fs::path& path) {
         refuse_write(path, errno);
 }
 
-/// The files of one output, hashed unless their stamp is known. Links are left out.
+/// The files of one output, hashed unless their stamp is known. Links are named in `links` instead.
 std::vector<FileRecord> hash_output(const fs::path& folder,
                                     const std::map<std::string, const FileRecord*>& known,
-                                    unsigned threads) {
+                                    unsigned threads,
+                                    std::set<std::string>& links) {
     std::vector<FileRecord> records;
     std::vector<fs::path> unknown;
     std::vector<std::size_t> places;
@@ -88,8 +89,10 @@ std::vector<FileRecord> hash_output(const fs::path& folder,
             throw Error({}, fmt::format("the name of a file in {} is no UTF-8", folder.string()))
                 .exit_code(kExitBadInput);
         fs::path path = folder / name;
-        if (is_link(path))
+        if (is_link(path)) {
+            links.insert(name);
             continue;
+        }
         auto found = known.find(path.native());
         FileRecord record{name, 0, "", {}};
         if (found != known.end() && is_digest(found->second->digest)) {
@@ -118,15 +121,12 @@ void add_links(const Store& store,
                const std::set<fs::path>& sources,
                unsigned threads,
                StoredOutput& output) {
-    for (const std::string& name : files_below(folder, Links::follow_to_files)) {
+    for (const std::string& name : output.links) {
         fs::path path = folder / name;
-        if (!is_link(path))
-            continue;
         FileRecord record = permitted_file(store, path, sources, threads);
         settle_link(store, path, record.path, fs::path(output.name) / name);
         record.path = name;
         output.files.push_back(std::move(record));
-        output.links.insert(name);
     }
     std::sort(output.files.begin(),
               output.files.end(),
@@ -221,7 +221,7 @@ std::string seal(const Store& store,
     for (const FileRecord& file : known)
         by_path[file.path] = &file;
     for (StoredOutput& output : manifest.outputs) {
-        output.files = hash_output(outputs / output.name, by_path, threads);
+        output.files = hash_output(outputs / output.name, by_path, threads, output.links);
         add_links(store, outputs / output.name, sources, threads, output);
         output.digest = content_digest(output.files);
     }
