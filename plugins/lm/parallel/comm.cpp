@@ -9,6 +9,7 @@
 
 #include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
+#include <ATen/ops/sum.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -238,6 +239,27 @@ struct Circle {
         return [work = std::move(work), patience = all->deadline] { work->wait(patience); };
     }
 
+    /// Each other member gets his part of `given`, and his own for this one goes into his of `got`:
+    /// all at once. Gloo's gather takes four times as long as this, its reduce-scatter, which is an
+    /// all-reduce, three times (two ranks, 140 MB).
+    std::function<void()> exchange(std::vector<at::Tensor> given,
+                                   std::vector<at::Tensor> got) const {
+        constexpr int kTag = 1;  // send() and receive() have 0
+        std::vector<std::function<void()>> waits;
+        for (int other = 0; other < static_cast<int>(members.size()); other++) {
+            if (other == self_rank)
+                continue;
+            auto at = static_cast<std::size_t>(other);
+            std::vector<at::Tensor> from{got[at]}, to{given[at]};
+            waits.push_back(wait_for(group->recv(from, other, kTag)));
+            waits.push_back(wait_for(group->send(to, other, kTag)));
+        }
+        return [waits = std::move(waits), given = std::move(given), got = std::move(got)] {
+            for (const std::function<void()>& wait : waits)
+                wait();
+        };
+    }
+
 private:
     std::unique_ptr<NcclRing> ring_;
     std::map<std::pair<int, int>, std::pair<std::unique_ptr<NcclRing>, std::unique_ptr<NcclRing>>>
@@ -312,8 +334,10 @@ Pending Comm::gather(const at::Tensor& whole, const at::Tensor& part, std::strin
     return circle_->begin(circle_, "gather", name, {whole, part}, [&] {
         if (!whole.is_cpu())
             return circle_->ring().gather(whole, part);
-        at::Tensor into = whole, from = part;
-        return circle_->wait_for(circle_->group->_allgather_base(into, from));
+        std::vector<at::Tensor> got = whole.view({size_, -1}).unbind(0);
+        std::vector<at::Tensor> given(got.size(), part.contiguous().view({-1}));
+        got[static_cast<std::size_t>(rank_)].copy_(given.front());
+        return circle_->exchange(std::move(given), std::move(got));
     });
 }
 
@@ -330,8 +354,15 @@ Pending Comm::scatter_sum(const at::Tensor& part,
     return circle_->begin(circle_, "scatter_sum", name, {part, whole}, [&] {
         if (!whole.is_cpu())
             return circle_->ring().scatter_sum(part, whole);
-        at::Tensor into = part, from = whole;
-        return circle_->wait_for(circle_->group->_reduce_scatter_base(into, from));
+        at::Tensor all_PN = at::empty({size_, part.numel()}, whole.options());
+        std::vector<at::Tensor> mine = whole.contiguous().view({size_, -1}).unbind(0);
+        all_PN[rank_].copy_(mine[static_cast<std::size_t>(rank_)]);
+        std::function<void()> wait = circle_->exchange(std::move(mine), all_PN.unbind(0));
+        return std::function<void()>([wait = std::move(wait), all_PN, part] {
+            wait();
+            at::Tensor sum_N = part.view({-1});
+            at::sum_out(sum_N, all_PN, 0);
+        });
     });
 }
 
