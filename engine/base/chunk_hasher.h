@@ -2,7 +2,6 @@
 
 #include "engine/base/fast_sha256.h"
 
-#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <string>

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 
 // Every scanner is a function from a text and a place to the end of the match there: the
 // alternatives of its pattern by hand, in their order, each with the little backtracking that it
@@ -342,7 +343,17 @@ private:
     int most_;
 };
 
-/// `[一-龥぀-ゟ゠-ヿ]+`
+/// `[一-龥぀-ゟ゠-ヿ]`
+bool is_han(char32_t c) {
+    return (c >= 0x4E00 && c <= 0x9FA5) || (c >= 0x3040 && c <= 0x30FF);
+}
+
+bool is_han_at(std::string_view text, std::size_t at) {
+    int length = 0;
+    return (text[at] & 0x80) != 0 && is_han(code_point(text.data() + at, length));
+}
+
+/// Runs of these.
 class DeepseekHan final : public Scanner {
 public:
     explicit DeepseekHan(WordTier) {}
@@ -365,12 +376,69 @@ private:
         int length = 0;
         char32_t c = code_point(text.data() + at, length);
         end = at + static_cast<std::size_t>(length);
-        return (c >= 0x4E00 && c <= 0x9FA5) || (c >= 0x3040 && c <= 0x30FF);
+        return is_han(c);
+    }
+};
+
+/// Where DeepSeek's third pattern looks: at a whole text, or at the part of it between numbers that
+/// is Han and kana, or is none. Behind the part there is nothing.
+struct Part {
+    const Reader& in;
+    std::optional<bool> han;
+
+    bool is_here(std::size_t at) const {
+        return at < in.size() && (!han || is_han_at(in.text, at) == *han);
+    }
+    bool is_over(std::size_t at) const { return !is_here(at) || (han && in.is(at, kNumber)); }
+    std::uint16_t bits(std::size_t at, std::size_t& next) const {
+        std::uint16_t bits = in.bits(at, next);
+        return is_here(at) ? bits : std::uint16_t{0};
+    }
+    std::size_t run(std::size_t at, std::uint16_t any_of) const {
+        for (std::size_t next = at; at < in.size() && (bits(at, next) & any_of); at = next) {
+        }
+        return at;
+    }
+    bool newline(std::size_t at) const { return is_here(at) && in.newline(at); }
+    bool ascii_letter(std::size_t at) const {
+        return at < in.size() && ((in.text[at] | 32) >= 'a' && (in.text[at] | 32) <= 'z');
     }
 };
 
 /// The third pattern of DeepSeek V3: letters behind ASCII punctuation, then as cl100k without
 /// digits. Digits and controls lie between its matches.
+std::size_t deepseek_word(const Part& part, std::size_t at) {
+    constexpr std::uint16_t kWordy = kLetter | kMark;
+    constexpr std::uint16_t kSigns = kPunctuation | kSymbol;
+    const Reader& in = part.in;
+    std::size_t next = 0, after = 0;
+    std::uint16_t bits = part.bits(at, next);
+    if (in.byte(at) < 0x80 && (bits & kSigns) && part.ascii_letter(next)) {
+        std::size_t end = next;
+        while (part.ascii_letter(end))
+            ++end;
+        return end;
+    }
+    if (bits & kWordy)
+        return part.run(next, kWordy);
+    if (!in.newline(at) && !(bits & kSigns) && (part.bits(next, after) & kWordy))
+        return part.run(after, kWordy);
+    std::size_t body = in.text[at] == ' ' ? next : at;
+    if (part.bits(body, after) & kSigns) {
+        std::size_t end = part.run(body, kSigns);
+        while (part.newline(end))
+            ++end;
+        return end;
+    }
+    if (!(bits & kSpace))
+        return kNoMatch;
+    std::size_t end = in.run(at, kSpace);
+    for (std::size_t i = end; i > at; --i)
+        if (in.newline(i - 1))
+            return i;
+    return part.is_over(end) ? end : blanks(in, at, end);
+}
+
 class Deepseek final : public Scanner {
 public:
     explicit Deepseek(WordTier) {}
@@ -379,7 +447,7 @@ public:
         Reader in(text);
         for (std::size_t at = from, after = 0; at < text.size(); at = after) {
             in.bits(at, after);
-            std::size_t end = match_at(in, at);
+            std::size_t end = deepseek_word({in, {}}, at);
             if (end == kNoMatch)
                 continue;
             match = {at, end};
@@ -387,41 +455,11 @@ public:
         }
         return false;
     }
-
-private:
-    static bool ascii_letter(const Reader& in, std::size_t at) {
-        return at < in.size() && ((in.text[at] | 32) >= 'a' && (in.text[at] | 32) <= 'z');
-    }
-
-    static std::size_t match_at(const Reader& in, std::size_t at) {
-        constexpr std::uint16_t kWordy = kLetter | kMark;
-        constexpr std::uint16_t kSigns = kPunctuation | kSymbol;
-        std::size_t next = 0, after = 0;
-        std::uint16_t bits = in.bits(at, next);
-        if (in.byte(at) < 0x80 && (bits & kSigns) && ascii_letter(in, next)) {
-            std::size_t end = next;
-            while (ascii_letter(in, end))
-                ++end;
-            return end;
-        }
-        if (bits & kWordy)
-            return in.run(next, kWordy);
-        if (!in.newline(at) && !(bits & kSigns) && (in.bits(next, after) & kWordy))
-            return in.run(after, kWordy);
-        std::size_t body = in.text[at] == ' ' ? next : at;
-        if (in.is(body, kSigns)) {
-            std::size_t end = in.run(body, kSigns);
-            while (in.newline(end))
-                ++end;
-            return end;
-        }
-        return bits & kSpace ? lines_or_blanks(in, at) : kNoMatch;
-    }
 };
 
 /// All three patterns of DeepSeek V3 one behind the other. The first two cut the text into numbers,
 /// runs of Han and kana, and what lies between; the third and its gaps divide those, looking at no
-/// character outside: `han` tells which kind of part it is in.
+/// character outside.
 class DeepseekWhole final : public AsciiAtOnce {
 public:
     explicit DeepseekWhole(WordTier tier)
@@ -436,74 +474,15 @@ public:
         std::size_t next = 0;
         if (in.bits(at, next) & kNumber)
             return in.run_upto(at, kNumber, 3);
-        bool han = is_han(text, at);
+        const Part part{in, is_han_at(text, at)};
         std::size_t gap = at;
-        for (; !over(in, gap, han); gap = next) {
+        for (; !part.is_over(gap); gap = next) {
             in.bits(gap, next);
-            std::size_t end = match_at(in, gap, han);
+            std::size_t end = deepseek_word(part, gap);
             if (end != kNoMatch)
                 return gap == at ? end : gap;
         }
         return gap;
-    }
-
-private:
-    static constexpr std::uint16_t kWordy = kLetter | kMark;
-    static constexpr std::uint16_t kSigns = kPunctuation | kSymbol;
-
-    static bool is_han(std::string_view text, std::size_t at) {
-        if ((text[at] & 0x80) == 0)
-            return false;
-        int length = 0;
-        char32_t c = code_point(text.data() + at, length);
-        return (c >= 0x4E00 && c <= 0x9FA5) || (c >= 0x3040 && c <= 0x30FF);
-    }
-    /// The part ends here.
-    static bool over(const Reader& in, std::size_t at, bool han) {
-        return at >= in.size() || in.is(at, kNumber) || is_han(in.text, at) != han;
-    }
-    /// Nothing behind the part.
-    static std::uint16_t bits_of(const Reader& in, std::size_t at, std::size_t& next, bool han) {
-        std::uint16_t bits = in.bits(at, next);
-        return at < in.size() && is_han(in.text, at) == han ? bits : std::uint16_t{0};
-    }
-    static std::size_t run(const Reader& in, std::size_t at, std::uint16_t any_of, bool han) {
-        for (std::size_t next = at; at < in.size() && (bits_of(in, at, next, han) & any_of);
-             at = next) {
-        }
-        return at;
-    }
-    static bool ascii_letter(const Reader& in, std::size_t at) {
-        return at < in.size() && ((in.text[at] | 32) >= 'a' && (in.text[at] | 32) <= 'z');
-    }
-
-    static std::size_t match_at(const Reader& in, std::size_t at, bool han) {
-        std::size_t next = 0, after = 0;
-        std::uint16_t bits = bits_of(in, at, next, han);
-        if (in.byte(at) < 0x80 && (bits & kSigns) && ascii_letter(in, next)) {
-            std::size_t end = next;
-            while (ascii_letter(in, end))
-                ++end;
-            return end;
-        }
-        if (bits & kWordy)
-            return run(in, next, kWordy, han);
-        if (!in.newline(at) && !(bits & kSigns) && (bits_of(in, next, after, han) & kWordy))
-            return run(in, after, kWordy, han);
-        std::size_t body = in.text[at] == ' ' ? next : at;
-        if (bits_of(in, body, after, han) & kSigns) {
-            std::size_t end = run(in, body, kSigns, han);
-            while (!han && in.newline(end))
-                ++end;
-            return end;
-        }
-        if (!(bits & kSpace))
-            return kNoMatch;
-        std::size_t end = in.run(at, kSpace);
-        for (std::size_t i = end; i > at; --i)
-            if (in.newline(i - 1))
-                return i;
-        return over(in, end, han) ? end : blanks(in, at, end);
     }
 };
 
