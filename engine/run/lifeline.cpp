@@ -22,14 +22,16 @@ void note_stop(int) {
     stop_wanted = 1;
 }
 
-void parent_died(int) {
+/// Who was tied to whom: a child that a stage forks inherits the handler, not the tie.
+volatile sig_atomic_t tied = 0;
+volatile sig_atomic_t tied_to = 0;
+
+/// Anybody may continue a process; only without its parent it ends.
+void continued(int) {
+    if (::getpid() != tied || ::getppid() == tied_to)
+        return;
     end_process_group();
     ::_exit(kExitRanks);
-}
-
-/// Of all signals that a library could want, the last one is the least likely.
-int sign_of_parent() {
-    return SIGRTMAX;
 }
 
 /// What the file says now: its content, and its times where that does not change.
@@ -50,10 +52,14 @@ std::string look_at(const std::filesystem::path& file) {
 }  // namespace
 
 void die_with_parent(long parent) {
+    tied = ::getpid();
+    tied_to = static_cast<sig_atomic_t>(parent);
     struct sigaction action {};
-    action.sa_handler = parent_died;
-    ::sigaction(sign_of_parent(), &action, nullptr);
-    ::prctl(PR_SET_PDEATHSIG, sign_of_parent());
+    action.sa_handler = continued;
+    action.sa_flags = SA_RESTART;
+    ::sigaction(SIGCONT, &action, nullptr);
+    // The one signal that also wakes a stopped process, and takes back a stop that is on its way.
+    ::prctl(PR_SET_PDEATHSIG, SIGCONT);
     if (::getppid() != parent)
         throw Error({}, fmt::format("process {}, which started this worker, is gone", parent))
             .exit_code(kExitRanks);

@@ -7,6 +7,7 @@
 #include <doctest/doctest.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -45,14 +46,31 @@ StageEnd count_with(const std::string& fault) {
     return run(job).end;
 }
 
-bool is_alive(long pid) {
-    // A zombie that nobody reaps is dead enough.
+/// As proc(5) has it, 'T' for one that is stopped; 'Z' where there is none.
+char state_of(long pid) {
     std::ifstream status("/proc/" + std::to_string(pid) + "/stat");
     std::string text;
     std::getline(status, text);
     std::size_t name_end = text.rfind(") ");
-    return name_end != std::string::npos && text[name_end + 2] != 'Z';
+    return name_end == std::string::npos ? 'Z' : text[name_end + 2];
 }
+
+/// A zombie that nobody reaps is dead enough.
+bool is_alive(long pid) {
+    return state_of(pid) != 'Z';
+}
+
+/// Orphans come to this process, as in a container whose first process is not the system's: the
+/// kernel then wakes none of those that are stopped.
+class Orphanage {
+public:
+    Orphanage() { ::prctl(PR_SET_CHILD_SUBREAPER, 1); }
+    ~Orphanage() {
+        while (::waitpid(-1, nullptr, WNOHANG) > 0)
+            continue;
+        ::prctl(PR_SET_CHILD_SUBREAPER, 0);
+    }
+};
 
 }  // namespace
 
@@ -345,7 +363,8 @@ TEST_CASE("a rank that does not heed is killed after some mercy") {
     CHECK(ran.seconds < kSoon);
 }
 
-TEST_CASE("when the engine is killed its workers die with it") {
+TEST_CASE("when the engine is killed its workers die with it, at work or stopped") {
+    Orphanage orphanage;
     for (const char* settings : {R"({"seconds": 60})", R"({"how": "silent"})"}) {
         Scratch scratch;
         bool sleeps = std::string(settings).find("seconds") != std::string::npos;
@@ -372,6 +391,8 @@ TEST_CASE("when the engine is killed its workers die with it") {
             }));
             workers.push_back(seen[0].pid);
             CHECK(is_alive(workers.back()));
+            if (!sleeps)
+                CHECK(eventually([&] { return state_of(workers.back()) == 'T'; }));
         }
         ::kill(engine, SIGKILL);
         int status = 0;
