@@ -4,16 +4,11 @@
 #include "engine/run/child.h"
 #include "engine/run/packet.h"
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
-#include <netinet/in.h>
 #include <signal.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 
 namespace stillroom {
 namespace {
@@ -31,24 +26,6 @@ bool names_stdin(const NodePtr& value) {
 
 }  // namespace
 
-int free_port() {
-    int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    auto* generic = reinterpret_cast<sockaddr*>(&address);
-    bool found = socket >= 0 && ::bind(socket, generic, size) == 0 &&
-                 ::getsockname(socket, generic, &size) == 0;
-    int code = errno;
-    if (socket >= 0)
-        ::close(socket);
-    if (!found)
-        throw Error({}, fmt::format("no port for the ranks to meet: {}", std::strerror(code)))
-            .exit_code(kExitRanks);
-    return ntohs(address.sin_port);
-}
-
 LocalRunner::LocalRunner(std::filesystem::path program)
     : program_(std::move(program)),
       at_work_(std::make_shared<AtWork>()),
@@ -62,7 +39,8 @@ ProcessPlan local_plan(const Job& job, const std::filesystem::path& program) {
     ProcessPlan plan;
     std::vector<std::string> words = worker_words(program, write_job(job));
     words.insert(words.end(), {"--parent", std::to_string(::getpid())});
-    std::string store = job.ranks > 1 ? fmt::format("127.0.0.1:{}", free_port()) : "";
+    if (job.ranks > 1)
+        plan.port.emplace();
     for (int rank = 0; rank < job.ranks; ++rank) {
         std::vector<std::string> mine = words;
         mine.insert(mine.end(),
@@ -72,8 +50,8 @@ ProcessPlan local_plan(const Job& job, const std::filesystem::path& program) {
                      std::to_string(job.ranks),
                      "--local-rank",
                      std::to_string(rank)});
-        if (!store.empty())
-            mine.insert(mine.end(), {"--store", store});
+        if (plan.port)
+            mine.insert(mine.end(), {"--store", fmt::format("127.0.0.1:{}", plan.port->number())});
         plan.words.push_back(std::move(mine));
     }
     return plan;

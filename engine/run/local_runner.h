@@ -14,9 +14,6 @@ namespace stillroom {
 /// A process of its own on this machine for each rank, told its rank by flags.
 STILLROOM_API ProcessPlan local_plan(const Job& job, const std::filesystem::path& program);
 
-/// A port on which nobody listens now, for the ranks' rendezvous. Throws Error (exit 7).
-STILLROOM_API int free_port();
-
 /// Starts each rank of a stage as a process of its own on this machine. They die with this process.
 /// Use it on one thread that lives as long as the process.
 class STILLROOM_API LocalRunner final : public Runner {

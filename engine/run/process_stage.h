@@ -2,6 +2,7 @@
 
 #include "engine/base/api.h"
 #include "engine/run/child.h"
+#include "engine/run/meeting_port.h"
 #include "engine/run/memory_watch.h"
 #include "engine/run/runner.h"
 #include "engine/run/stage_end.h"
@@ -36,6 +37,7 @@ struct ProcessPlan {
     int stop_signal = SIGTERM;                    ///< that a launcher passes on; a worker takes any
     int kill_signal = SIGKILL;  ///< that ends a launcher with its ranks; SIGKILL follows
     double late = 0;  ///< seconds that records of other hosts may need to be seen from here
+    std::optional<MeetingPort> port = {};  ///< theirs until the stage has ended
 
     /// Starts one of them; a child of this process where it is empty.
     std::function<std::unique_ptr<Process>(std::size_t process,

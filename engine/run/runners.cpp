@@ -66,9 +66,9 @@ public:
 private:
     ProcessPlan plan(const Job& job) {
         std::vector<std::string> worker = worker_words(program_, write_job(job));
-        if (std::string store = rendezvous(job); !store.empty())
-            worker.insert(worker.end(), {"--store", store});
         ProcessPlan plan;
+        if (std::string store = rendezvous(job, plan.port); !store.empty())
+            worker.insert(worker.end(), {"--store", store});
         plan.words = {launch_words(launch_, job.ranks, worker)};
         ask_for_cores(plan.words[0]);
         plan.launcher = true;
@@ -80,7 +80,7 @@ private:
     }
 
     /// Stages of one job may run beside each other, and each needs a port of its own.
-    std::string rendezvous(const Job& job) {
+    std::string rendezvous(const Job& job, std::optional<MeetingPort>& port) {
         if (launch_.kind == Launch::Kind::slurm) {
             std::string id = environment("SLURM_JOB_ID");
             unsigned long long number = 0;
@@ -90,7 +90,8 @@ private:
             return fmt::format(":{}", port_of_job(number + started_++ % kLaunchers));
         }
         bool here = launch_shape(launch_, job.ranks).nodes == 1;
-        return fmt::format("{}:{}", here ? "127.0.0.1" : first_host(ranks_), free_port());
+        return fmt::format(
+            "{}:{}", here ? "127.0.0.1" : first_host(ranks_), port.emplace().number());
     }
 
     /// srun no longer takes --cpus-per-task from the batch script by itself (since 22.05).
@@ -133,10 +134,10 @@ public:
                     return std::make_unique<Child>(words, output);
                 return agents_.start(static_cast<int>(rank), words, output);
             };
-            plan.words = all_words(job);
+            plan.words = all_words(job, plan.port.emplace().number());
             plan.late = ranks_.nodes > 1 ? kSeenLate : 0;
         }
-        return std::make_unique<ProcessStage>(job, plan, at_work_);
+        return std::make_unique<ProcessStage>(job, std::move(plan), at_work_);
     }
     void wait(std::chrono::milliseconds most, int also) override {
         // What agents tell comes by their files.
@@ -145,10 +146,10 @@ public:
 
 private:
     /// An agent adds --parent and --local-rank itself: only it knows them.
-    std::vector<std::vector<std::string>> all_words(const Job& job) {
+    std::vector<std::vector<std::string>> all_words(const Job& job, int port) {
         fs::path file = fs::absolute(write_job(job));
         std::string host = ranks_.nodes == 1 ? "127.0.0.1" : first_host(ranks_);
-        std::string store = fmt::format("{}:{}", host, free_port());
+        std::string store = fmt::format("{}:{}", host, port);
         std::vector<std::vector<std::string>> all;
         for (int rank = 0; rank < job.ranks; rank++) {
             std::vector<std::string> words = worker_words(program_, file);

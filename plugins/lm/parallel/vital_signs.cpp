@@ -5,6 +5,9 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+#include <charconv>
+#include <cstdint>
 #include <exception>
 #include <map>
 
@@ -12,6 +15,7 @@ namespace stillroom::lm {
 namespace {
 
 constexpr std::chrono::milliseconds kBeat{500};
+constexpr int kBeatsToLive = 6;  // a machine with other work gives a thread its turn that late
 
 std::string key_of(int rank) {
     return fmt::format("sign/{}", rank);
@@ -19,16 +23,17 @@ std::string key_of(int rank) {
 
 /// "17 node02 sum 'gradients'": how often it was changed, where, doing what.
 struct Sign {
-    std::string count, host, doing;
+    std::int64_t count = -1;
+    std::string host, doing;
 };
 
 Sign parse(const std::string& text) {
     std::size_t first = text.find(' '), second = text.find(' ', first + 1);
     if (first == std::string::npos || second == std::string::npos)
         return {};
-    return {.count = text.substr(0, first),
-            .host = text.substr(first + 1, second - first - 1),
-            .doing = text.substr(second + 1)};
+    Sign sign{.host = text.substr(first + 1, second - first - 1), .doing = text.substr(second + 1)};
+    std::from_chars(text.data(), text.data() + first, sign.count);
+    return sign;
 }
 
 std::string named(int rank, const Sign& sign) {
@@ -75,23 +80,30 @@ void VitalSigns::beat() {
 
 std::string VitalSigns::missing(const std::vector<int>& members, std::string_view what) const {
     std::map<int, Sign> before, after;
-    auto look = [&](std::map<int, Sign>& signs) {
+    auto look = [&] {
+        std::map<int, Sign> signs;
         for (int member : members)
-            signs[member] = parse(board_.get(key_of(member)));
+            if (member != rank_)
+                signs[member] = parse(board_.get(key_of(member)));
+        return signs;
     };
+    // One that goes may have changed its sign once more.
+    auto beats = [&](const auto& one) { return one.second.count - before[one.first].count >= 2; };
     try {
-        look(before);
-        std::this_thread::sleep_for(kBeat * 5 / 2);
-        look(after);
+        before = look();
+        for (int i = 0; i < kBeatsToLive; i++) {
+            std::this_thread::sleep_for(kBeat);
+            after = look();
+            if (std::all_of(after.begin(), after.end(), beats))
+                break;
+        }
     } catch (const std::exception&) {
         return "rank 0, where the ranks meet, is gone";
     }
     std::vector<std::string> gone, late;
-    for (int member : members) {
-        const Sign& sign = after[member];
-        if (member == rank_)
-            continue;
-        if (sign.count.empty() || sign.count == before[member].count)
+    for (const auto& one : after) {
+        const auto& [member, sign] = one;
+        if (!beats(one))
             gone.push_back(named(member, sign));
         else if (sign.doing != what)
             late.push_back(fmt::format("{} is at {}", named(member, sign), sign.doing));

@@ -30,7 +30,7 @@ public:
     void begin(std::string_view what);
 
     /// Of `members`, those that give no sign; then those that do something else than `what`. Takes
-    /// over a second. A sentence: "rank 1 on node02 is gone".
+    /// a second, three where one is silent. A sentence: "rank 1 on node02 is gone".
     std::string missing(const std::vector<int>& members, std::string_view what) const;
 
 private:

@@ -9,15 +9,15 @@
 #include <ATen/ops/zeros.h>
 #include <doctest/doctest.h>
 
-#include <functional>
+#include <chrono>
+#include <future>
 #include <string>
-#include <thread>
 
 using namespace stillroom;
 using namespace std::chrono_literals;
 using lm::Comm;
-using lm::free_place;
 using lm::on_ranks;
+using lm::place_of;
 
 namespace {
 
@@ -110,13 +110,19 @@ TEST_CASE("a rank that is gone is named by the others, with what they waited for
 }
 
 TEST_CASE("a rank that is late is told from one that is gone") {
-    auto thrown = on_ranks(2, 1500ms, [&](Comm comm) {
+    std::promise<void> told;
+    auto thrown = on_ranks(2, 4s, [&](Comm comm) {
         comm.barrier("begin");
-        if (comm.rank() == 1) {
-            std::this_thread::sleep_for(5s);
+        if (comm.rank() == 1) {  // until that is told of it
+            told.get_future().wait_for(60s);
             return;
         }
-        comm.sum(at::zeros({4}), "gradients").wait();
+        try {
+            comm.sum(at::zeros({4}), "gradients").wait();
+        } catch (const Error&) {
+            told.set_value();
+            throw;
+        }
     });
     CHECK(contains(thrown[0], "7 rank 1 on "));
     CHECK(contains(thrown[0], " is at max 'begin': sum 'gradients'"));
@@ -125,7 +131,8 @@ TEST_CASE("a rank that is late is told from one that is gone") {
 TEST_CASE("ranks that nobody meets give up with the place's name") {
     std::string text;
     try {
-        Comm::connect({.rank = 1, .world = 2, .store = free_place()}, 500ms);
+        MeetingPort port;
+        Comm::connect({.rank = 1, .world = 2, .store = place_of(port)}, 500ms);
     } catch (const Error& problem) {
         text = problem.what();
     }

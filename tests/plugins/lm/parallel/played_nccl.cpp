@@ -100,9 +100,9 @@ struct ncclComm {
             brought[static_cast<std::size_t>(rank)] = mine;
             table->present[now]++;
             table->changed.notify_all();
-            table->changed.wait(lock,
-                                [&] { return table->ended || table->present[now] == table->size; });
-            if (!table->ended)
+            auto all_came = [&] { return table->present[now] == table->size; };
+            table->changed.wait(lock, [&] { return table->ended || all_came(); });
+            if (all_came())  // though another may have left since
                 take(brought);
             while (stream->ended != ticket - 1) {  // in the stream's order
                 lock.unlock();

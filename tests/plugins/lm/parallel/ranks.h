@@ -1,5 +1,6 @@
 #pragma once
 
+#include "engine/run/meeting_port.h"
 #include "plugins/lm/parallel/comm.h"
 
 #include <chrono>
@@ -9,8 +10,8 @@
 
 namespace stillroom::lm {
 
-/// Where nobody listens.
-std::string free_place();
+/// Where nobody listens, and that is given to nobody as long as the port is held.
+std::string place_of(const MeetingPort& port);
 
 /// Each rank on a thread of its own, with a connection of its own. What one throws is its exit code
 /// and its text.
