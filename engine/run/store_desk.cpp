@@ -8,6 +8,7 @@
 #include "engine/plan/key.h"
 #include "engine/plan/upstream.h"
 #include "engine/recipe/settings.h"
+#include "engine/run/agents.h"
 #include "engine/schema/catalog.h"
 
 #include <fcntl.h>
@@ -23,7 +24,6 @@ namespace stillroom {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr auto kAliveBeat = std::chrono::seconds(2);
 constexpr std::size_t kMostFiles = 1'000'000;
 constexpr std::size_t kMostText = std::size_t{1} << 20;
 constexpr std::uint64_t kAnySize = std::numeric_limits<std::uint64_t>::max();
@@ -112,13 +112,14 @@ StoreDesk::~StoreDesk() {
 /// Workers on any host end soon after this file stops changing. Written in place, always as many
 /// bytes, so that a full disk does not stop it; made again where somebody removed it.
 void StoreDesk::keep_alive() {
+    std::chrono::duration<double> beat(agent_times(options_.launch.timeout).beat);
     std::unique_lock lock(beat_mutex_);
-    for (std::uint64_t beat = 1; !ending_; ++beat) {
+    for (std::uint64_t count = 1; !ending_; ++count) {
         Descriptor file(retried(
             [&] { return ::open(run_.alive().c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666); }));
-        std::string text = alive_text(beat);
+        std::string text = alive_text(count);
         (void)!retried([&] { return ::pwrite(file.get(), text.data(), text.size(), 0); });
-        beat_wakes_.wait_for(lock, kAliveBeat, [this] { return ending_; });
+        beat_wakes_.wait_for(lock, beat, [this] { return ending_; });
     }
 }
 
@@ -219,6 +220,7 @@ std::optional<Job> StoreDesk::begin(const PlannedJob& job,
     out.threads = std::max(1, options_.launch.cores / out.ranks);
     out.try_number = try_number;
     out.timeout = options_.launch.timeout;
+    out.beat = agent_times(out.timeout).beat;
     out.offline = options_.offline;
     out.strict = options_.strict;
     out.inject = faults_of(options_.inject, checked.name);
