@@ -35,7 +35,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr auto kTimeLimit = std::chrono::seconds(30);
+constexpr auto kTimeLimit = std::chrono::seconds(120);
 constexpr int kAtOnce = 2;
 
 struct Case {

@@ -51,8 +51,8 @@ def believes_no_file_that_changed_meanwhile(bench):
             text.write_text("first", encoding="utf-8")
             recipe = place.recipe({"text": "use: toy.read, file: ./input.txt"})
             process = place.start("run", recipe, "--allow-inject", "--inject", "text:0:sigstop")
-            worker = wait_until(lambda: workers(process.pid), 20, "no worker began")[0]
-            wait_until(lambda: state_of(worker) == "T", 20, "the worker did not stop before it read")
+            worker = wait_until(lambda: workers(process.pid), 60, "no worker began")[0]
+            wait_until(lambda: state_of(worker) == "T", 60, "the worker did not stop before it read")
             change(text)
             os.kill(worker, signal.SIGCONT)
             out, err = process.communicate(timeout=60)

@@ -59,7 +59,7 @@ def cut_at(bench, number, expected, chance):
         recipe = whole_run(place)
         place.run(*start_words(place, recipe), fault=f"any:{number}:kill", argv="run", FAULT_JOURNAL=str(journal))
         what = f"power cut at call {number} ({place.struck().strip()})"
-        wait_until(lambda: not place.at_work(), 20, f"{what}: a worker outlives the engine")
+        wait_until(lambda: not place.at_work(), 60, f"{what}: a worker outlives the engine")
         gone = cut_power(place, journal.read_text(encoding="utf-8") if journal.exists() else "", chance)
         check_after(place, expected, what, power=True)
         return gone

@@ -15,7 +15,7 @@ STEPS = 60
 
 
 def counting(place, **settings):
-    settings = {"steps": STEPS, "step_seconds": 0.03, **settings}
+    settings = {"steps": STEPS, "step_seconds": 0.05, **settings}
     text = ", ".join(f"{name}: {value}" for name, value in settings.items())
     return place.recipe({"text": "use: toy.write, text: hello", "long": f"use: toy.count, text: text, {text}"}, "long.yaml")
 
@@ -24,6 +24,12 @@ def stop(place, process, *signals):
     for number in signals:
         process.send_signal(number)
     return finish(process, ["run", *(signal.Signals(number).name for number in signals)], time.monotonic(), 60)
+
+
+def wait_for_standstill(place, ranks):
+    """Every rank of a toy.fail that hangs has begun, and is deaf a moment later."""
+    wait_until(lambda: sum('"try 1"' in log.read_text(errors="replace") for log in place.work.glob("runs/*/*/logs/*/rank-*.log")) >= ranks, 60, "all ranks have begun")
+    time.sleep(0.5)
 
 
 def check_resumed(place, recipe):
@@ -56,7 +62,7 @@ def sigterm_while_a_state_is_written_leaves_a_valid_one(bench):
         recipe = counting(place, step_seconds=0.005, steps=STEPS)
         for moment in range(3):
             process = place.start("run", recipe)
-            wait_until(lambda: process.poll() is not None or workers(process.pid), 20, "a worker")
+            wait_until(lambda: process.poll() is not None or workers(process.pid), 60, "a worker")
             time.sleep(0.02 + 0.03 * moment)
             stop(place, process, signal.SIGTERM).expect(75, 0)
             place.check_whole()
@@ -79,7 +85,7 @@ def sigterm_while_stages_are_asked_leaves_nothing(bench):
     with bench.place() as place:
         recipe = place.recipe({"bad": "use: toy.fail, how: hang, at: describe"})
         process = place.start("run", recipe)
-        wait_until(lambda: children(process.pid), 20, "a worker that describes")
+        wait_until(lambda: children(process.pid), 60, "a worker that describes")
         time.sleep(0.2)
         stop(place, process, signal.SIGTERM).expect(75, 143)
         check_nothing_runs(place)
@@ -91,8 +97,7 @@ def a_stage_that_does_not_stop_is_killed_when_the_grace_ends(bench):
     for number, code in ((signal.SIGTERM, 143), (signal.SIGINT, 130)):
         with bench.place() as place:
             process = place.start("run", place.recipe({"bad": "use: toy.fail, how: hang, ranks: 2"}), "--grace", "1")
-            wait_until(lambda: len(workers(process.pid)) == 2, 20, "two workers")
-            time.sleep(0.3)
+            wait_for_standstill(place, 2)
             stop(place, process, number).expect(code)
             check_nothing_runs(place)
 
@@ -116,10 +121,9 @@ def a_second_signal_ends_it_at_once(bench):
                 # It would stop at its next step, which is far away.
                 recipe = place.recipe({"bad": f"use: toy.fail, how: hang, ranks: {ranks}"})
                 process = place.start("run", recipe)
-                wait_until(lambda: len(workers(process.pid)) == ranks, 20, "the workers")
-                time.sleep(0.3)
+                wait_for_standstill(place, ranks)
                 process.send_signal(number)
-                wait_until(lambda: "stopping" in said(process), 10, "it says that it stops")
+                wait_until(lambda: "stopping" in said(process), 60, "it says that it stops")
                 stop(place, process, number).expect(code)
                 check_nothing_runs(place)
                 check(not place.keys(), "published")
@@ -194,7 +198,7 @@ def a_killed_engine_leaves_no_worker_of_a_launcher(bench):
         process.kill()
         process.communicate()
         # Workers on any host watch the engine's beats: ten of two seconds.
-        wait_until(lambda: not processes_of(place), 40, "the workers under mpirun are gone")
+        wait_until(lambda: not processes_of(place), 90, "the workers under mpirun are gone")
 
 
 @row("E1")

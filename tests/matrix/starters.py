@@ -54,7 +54,7 @@ def processes_of(place):
 
 
 def check_nothing_runs(place):
-    wait_until(lambda: not processes_of(place), 15, f"nothing of {place.folder} runs any more: {processes_of(place)}")
+    wait_until(lambda: not processes_of(place), 60, f"nothing of {place.folder} runs any more: {processes_of(place)}")
 
 
 def wait_for_steps(place, ranks=3, steps=3):
@@ -64,7 +64,7 @@ def wait_for_steps(place, ranks=3, steps=3):
         logs = list(place.work.glob("**/logs/long/rank-*.log"))
         return len(logs) >= ranks and all(log.read_text(errors="replace").count('"step ') >= steps for log in logs)
 
-    wait_until(done, 30, f"{ranks} ranks at work on 'long'")
+    wait_until(done, 60, f"{ranks} ranks at work on 'long'")
 
 
 def mpirun(bench, ranks=3):
@@ -231,10 +231,10 @@ PartitionName=all Nodes={host} Default=YES State=UP
         files = [f"--{name}={munge / value}" for name, value in {"socket": "socket", "pid-file": "pid", "log-file": "log", "seed-file": "seed"}.items()]
         try:
             self.daemon("munged", "--force", "--foreground", f"--key-file={key}", *files)
-            wait_until((munge / "socket").exists, 10, "munged")
+            wait_until((munge / "socket").exists, 30, "munged")
             self.daemon("slurmctld", "-D", "-c", "-f", self.conf)
             self.daemon("slurmd", "-D", "-f", self.conf)
-            wait_until(lambda: " idle" in self.ask("sinfo", "--noheader"), 20, "a node that is idle")
+            wait_until(lambda: " idle" in self.ask("sinfo", "--noheader"), 60, "a node that is idle")
         except BaseException as failure:
             self.__exit__()
             raise Skipped(f"a Slurm of its own does not start here: {failure}") from None
@@ -282,7 +282,7 @@ def check_batch(place, submit, environment, stop):
     stop(job)
     out = place.work / "logs" / f"long-{job}.out"
     said = lambda: out.read_text(errors="replace") if out.exists() else ""  # noqa: E731
-    wait_until(lambda: "stopped by SIGUSR1" in said(), 30, "the engine says that it was stopped")
+    wait_until(lambda: "stopped by SIGUSR1" in said(), 60, "the engine says that it was stopped")
     wait_until(lambda: "finished 1 stage run" in said(), 240, f"the requeued job goes on and ends")
     check(place.text("long").count("step ") == 60, place.text("long"))
     check("going on after step" in next(place.work.glob("runs/long/*/logs/long/rank-0000.log")).read_text(), "the second start began at the first step")
@@ -351,6 +351,6 @@ def the_script_of_launch_slurm_passes_signals_and_requeues(bench):
             check_batch(place, lambda script: [fakes / "sbatch", script], {}, lambda _: os.kill(int((fakes / "pid").read_text()), signal.SIGUSR1))
         finally:
             os.environ["PATH"] = os_path
-        wait_until(lambda: (fakes / "codes").read_text() == "75\n0\n", 10, "the batch script ends with 75, then with 0")
+        wait_until(lambda: (fakes / "codes").read_text() == "75\n0\n", 60, "the batch script ends with 75, then with 0")
         check((fakes / "requeued").read_text() == "requeue 4711\n", "scontrol requeue JOB")
         check(shlex.split((place.work / "job.sh").read_text().splitlines()[2]), "a script")

@@ -192,7 +192,7 @@ def a_clock_that_jumps_while_others_wait(bench):
     with bench.place() as place:
         recipe = place.recipe({"count": "use: toy.count, steps: 20, step_seconds: 0.05"})
         first = place.start("run", recipe)
-        wait_until(lambda: list((place.store / "work").glob("*/lease")), 20, "no work began")
+        wait_until(lambda: list((place.store / "work").glob("*/lease")), 60, "no work began")
         place.run("run", recipe, FAULT_CLOCK="86400:2", LD_PRELOAD=str(bench.shim)).expect(0)
         out, err = first.communicate(timeout=60)
         check(first.returncode == 0, f"the first lost its work to a clock: {err.decode()}")
@@ -227,10 +227,10 @@ def logs_cut_within_a_record(bench):
         run = place.work / "run"
         process = place.start("run", recipe, "--run-dir", run)
         log = run / "logs/count/rank-0000.log"
-        wait_until(lambda: log.exists() and log.read_bytes().count(b'"saved"') > 3, 20, "nothing was saved")
+        wait_until(lambda: log.exists() and log.read_bytes().count(b'"saved"') > 3, 60, "nothing was saved")
         os.kill(process.pid, signal.SIGKILL)
         process.communicate()
-        wait_until(lambda: not place.at_work(), 20, "the worker outlives its engine")
+        wait_until(lambda: not place.at_work(), 60, "the worker outlives its engine")
         os.truncate(log, log.stat().st_size - 5)
         place.run("runs", "logs", run).expect(0)
         place.run("resume", run).expect(0)

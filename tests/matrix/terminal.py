@@ -171,8 +171,7 @@ def a_signal_on_a_terminal_leaves_it_as_it_was(bench):
         before = lambda: fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)  # noqa: E731
         state = termios.tcgetattr(theirs)
         process = place.start("run", slow(place, steps=300), stdout=subprocess.DEVNULL, stderr=theirs, before=before, TERM="xterm")
-        wait_until(lambda: list(place.work.glob("runs/r/*/logs/one/rank-0000.log")), 20, "a stage at work")
-        time.sleep(0.3)
+        wait_until(lambda: any('"step 5"' in log.read_text() for log in place.work.glob("runs/r/*/logs/one/rank-0000.log")), 60, "a stage at work")
         os.write(ours, b"\x03")  # Ctrl-C
         text = b""
         while process.poll() is None or select.select([ours], [], [], 0)[0]:

@@ -10,7 +10,8 @@
 
 #include <doctest/doctest.h>
 
-#include <chrono>
+#include <algorithm>
+#include <ctime>
 
 using namespace stillroom;
 using stillroom::test::CaseLine;
@@ -232,19 +233,28 @@ TEST_CASE("chains through texts and containers are of bounded depth") {
     }
 }
 
-TEST_CASE("ten thousand interpolations take milliseconds") {
-    std::string text = "{p: {v: 7, w: {z: text}}";
-    for (int i = 0; i < 9'000; ++i)
-        text += ",k" + std::to_string(i) + ": " + (i % 2 ? "a${p.v}b" : "${p.w.z}");
-    Tree tree(text + "}");
-    auto begin = std::chrono::steady_clock::now();
-    tree.resolved();
-    auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(
-                            std::chrono::steady_clock::now() - begin)
-                            .count();
-    CHECK(tree.diagnostics.ok());
-    CHECK_MESSAGE(milliseconds < 500, milliseconds);  // generous: other work shares the machine
-    MESSAGE("resolved in ", milliseconds, " ms");
+TEST_CASE("ten times the interpolations take about ten times as long") {
+    auto text = [](int count) {
+        std::string out = "{p: {v: 7, w: {z: text}}";
+        for (int i = 0; i < count; ++i)
+            out += ",k" + std::to_string(i) + ": " + (i % 2 ? "a${p.v}b" : "${p.w.z}");
+        return out + "}";
+    };
+    // By the processor's own clock, the least of some tries: other work shares the machine.
+    auto seconds = [&](int count) {
+        double least = 1e9;
+        for (int i = 0; i < 3; ++i) {
+            Tree tree(text(count));
+            std::clock_t begin = std::clock();
+            tree.resolved();
+            double took = static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC;
+            CHECK(tree.diagnostics.ok());
+            least = std::min(least, took);
+        }
+        return least;
+    };
+    double few = seconds(900), many = seconds(9'000);
+    CHECK_MESSAGE(many < 50 * few, few, " s, then ", many, " s");  // squared: a hundred times
 }
 
 TEST_CASE("a path is looked up by keys and by places from either end") {

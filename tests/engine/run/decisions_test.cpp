@@ -39,7 +39,7 @@ TEST_CASE("what was decided once stays so when the work goes on") {
 
 TEST_CASE("the other ranks take what rank 0 decides, and do not wait for ever") {
     Scratch scratch;
-    Decisions zero(scratch.path(), 0, 1, 1), one(scratch.path(), 1, 1, 5);
+    Decisions zero(scratch.path(), 0, 1, 1), one(scratch.path(), 1, 1, 60);
     std::string taken;
     std::thread other([&] { taken = one.decided("device", never); });
     std::this_thread::sleep_for(std::chrono::milliseconds(50));

@@ -42,6 +42,7 @@ std::vector<long> servers() {
     return found;
 }
 
+/// How a stage ends that was stopped once `look` had seen its worker.
 Ran look_at_second(const std::function<void(LocalRunner&)>& between,
                    const std::function<void(long pid)>& look) {
     Scratch scratch;
@@ -52,13 +53,14 @@ Ran look_at_second(const std::function<void(LocalRunner&)>& between,
     between(runner);
     bool looked = false;
     return run_with(runner,
-                    toy_job(scratch, "toy.sleep", R"({"seconds": 0.3})"),
-                    [&](StageRun&, const Ran& ran) {
+                    toy_job(scratch, "toy.sleep", R"({"seconds": 600})"),
+                    [&](StageRun& stage, const Ran& ran) {
                         const Record* start = ran.find("start");
                         if (!start || looked)
                             return;
                         looked = true;
                         look(start->pid);
+                        stage.stop();
                     });
 }
 
@@ -80,7 +82,7 @@ TEST_CASE("a forked worker is the engine's child, and looks like an executed one
                                  CHECK_FALSE(fs::is_socket(fs::status(fds / "3")));
                              });
     CHECK(seen > 0);
-    CHECK(ran.end.exit_code == 0);
+    CHECK(ran.end.exit_code == kExitInterrupted);
     CHECK(servers().empty());  // it went with its runner
 }
 
@@ -96,7 +98,7 @@ TEST_CASE("a server that is killed is replaced, and the stage runs") {
         },
         [&](long seen) { pid = seen; });
     CHECK(pid > 0);
-    CHECK(ran.end.exit_code == 0);
+    CHECK(ran.end.exit_code == kExitInterrupted);
 }
 
 TEST_CASE("a worker whose output cannot be made does not start, forked or not") {

@@ -98,7 +98,7 @@ public:
                 thread.join();
     }
 
-    AgentTimes times{kShort, 0.2};
+    AgentTimes times{60, 1};
     Scratch scratch;
     std::vector<Ranks> all;
     std::vector<int> codes;
@@ -123,7 +123,7 @@ TEST_CASE("a launcher starts the ranks of a stage, which meet; one rank needs no
     Scratch scratch;
     auto runner =
         make_runner(launch_of({starter(scratch), "{ranks}", "{worker}"}), {}, with_program());
-    Job job = toy_job(scratch, "toy.ranks", R"({"seconds": 10})");
+    Job job = toy_job(scratch, "toy.ranks", R"({"seconds": 60})");
     job.ranks = 3;
     Ran ran = run_with(*runner, job);
     CHECK(ran.end.exit_code == 0);
@@ -155,9 +155,9 @@ TEST_CASE("a launcher that hangs with its ranks is told to end them") {
     Scratch scratch;
     auto runner =
         make_runner(launch_of({starter(scratch), "{ranks}", "{worker}"}), {}, with_program());
-    Job job = toy_job(scratch, "toy.count", R"({"steps": 500, "step_seconds": 0.02})");
+    Job job = toy_job(scratch, "toy.count", R"({"steps": 2000, "step_seconds": 0.02})");
     job.ranks = 2;
-    job.timeout = 1;
+    job.timeout = 4;  // in which rank 0 surely has its turn
     job.inject = {"3:sigstop:1"};
     Ran ran = run_with(*runner, job);
     CHECK(ran.end.exit_code == kExitRanks);
@@ -169,7 +169,7 @@ TEST_CASE("a signal goes through the launcher to every rank, the stage stops wit
     Scratch scratch;
     auto runner =
         make_runner(launch_of({starter(scratch), "{ranks}", "{worker}"}), {}, with_program());
-    Job job = toy_job(scratch, "toy.count", R"({"steps": 500, "step_seconds": 0.02})");
+    Job job = toy_job(scratch, "toy.count", R"({"steps": 2000, "step_seconds": 0.02})");
     job.ranks = 2;
     Ran ran = run_with(*runner, job, stop_when_counting(2));
     CHECK(ran.end.exit_code == kExitStopped);
@@ -192,7 +192,7 @@ TEST_CASE("mpirun (Open MPI) starts a stage's ranks and ends them when one is ki
             {"mpirun", "--allow-run-as-root", "--oversubscribe", "-np", "{ranks}", "{worker}"}),
         {},
         with_program());
-    Job job = toy_job(scratch, "toy.ranks", R"({"seconds": 20})");
+    Job job = toy_job(scratch, "toy.ranks", R"({"seconds": 60})");
     job.ranks = 3;
     Ran ran = run_with(*runner, job);
     CHECK_MESSAGE(ran.end.exit_code == 0, ran.end.message);
@@ -212,14 +212,14 @@ TEST_CASE("mpirun (Open MPI) starts a stage's ranks and ends them when one is ki
 TEST_CASE("started from outside, agents start the ranks they are told to and end with the run") {
     Outside outside(3);
     auto runner = outside.runner();
-    Job job = toy_job(outside.scratch, "toy.ranks", R"({"seconds": 10})");
+    Job job = toy_job(outside.scratch, "toy.ranks", R"({"seconds": 60})");
     job.ranks = 3;
     Ran ran = run_with(*runner, job);
     CHECK_MESSAGE(ran.end.exit_code == 0, ran.end.message);
     for (int rank = 0; rank < 3; rank++)
         REQUIRE(ran.find("start", rank));
     Scratch second;
-    Job two = toy_job(second, "toy.ranks", R"({"seconds": 10})");
+    Job two = toy_job(second, "toy.ranks", R"({"seconds": 60})");
     two.ranks = 2;
     CHECK(run_with(*runner, two).end.exit_code == 0);
     Scratch third;

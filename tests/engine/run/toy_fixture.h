@@ -46,6 +46,6 @@ void warm(Runner& runner);
 void warm_shared(Runner& runner, int threads = 1);
 
 /// Waits for a condition; false if it does not come to be.
-bool eventually(const std::function<bool()>& condition, double seconds = 5);
+bool eventually(const std::function<bool()>& condition, double seconds = 60);
 
 }  // namespace stillroom::test

@@ -330,6 +330,13 @@ def a_second_target_costs_no_second_measurement(bench):
     assert "cached" in json.dumps(measured), measured
 
 
+def words_of(process):
+    try:
+        return (process / "cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
 @promise
 def a_search_that_is_killed_goes_on_behind_what_it_has_scored(bench):
     """What is scored is changed while nobody runs: the report then has it as it was left, so it was not asked again."""
@@ -345,7 +352,10 @@ def a_search_that_is_killed_goes_on_behind_what_it_has_scored(bench):
         logs = [file for file in (bench.folder / "store-killed").rglob("scored-*.jsonl") if file.read_bytes().count(b"\n") >= 2]
     search.kill()
     assert search.wait() != 0 and logs, (search.returncode, logs)
-    time.sleep(1)  # the worker sees that its engine is gone
+    until = time.monotonic() + 60
+    while any(str(bench.folder / "runs").encode() in words_of(one) for one in pathlib.Path("/proc").glob("[0-9]*")):
+        assert time.monotonic() < until, "the worker outlives its engine"
+        time.sleep(0.01)
     kept, _, rest = logs[0].read_text().partition("\n")
     record = json.loads(kept)
     rows = len(record["values"][0])

@@ -132,7 +132,7 @@ TEST_CASE("what a state is made of is let go when it is written") {
     StateShare share = SmallTraining().share(1);
     std::weak_ptr<const void> kept = share.keeps;
     writer.write(std::move(share), SmallTraining::point(1));
-    for (int i = 0; i < 1000 && writer.busy(); ++i)
+    for (int i = 0; i < 12000 && writer.busy(); ++i)
         std::this_thread::sleep_for(std::chrono::milliseconds(5));
     CHECK_FALSE(writer.busy());
     CHECK(kept.expired());
