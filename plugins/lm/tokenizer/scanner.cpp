@@ -141,8 +141,8 @@ public:
     }
 };
 
-/// One whose words in ASCII are found many at a time.
-class AsciiAtOnce : public Covering {
+/// One whose words are found many at a time.
+class ManyAtOnce : public Covering {
 public:
     std::size_t words(std::string_view text,
                       std::size_t at,
@@ -150,12 +150,7 @@ public:
                       std::size_t most) const final {
         std::size_t count = 0;
         while (count < most && at < text.size()) {
-            bool ascii =
-                (text[at] & 0x80) == 0 && (at + 1 == text.size() || (text[at + 1] & 0x80) == 0);
-            std::size_t more =
-                ascii ? ascii_words(
-                            text.data(), text.size(), at, rules_, tier_, ends + count, most - count)
-                      : 0;
+            std::size_t more = find_words(text, at, rules_, tier_, ends + count, most - count);
             count += more;
             if (more > 0)
                 at = ends[count - 1];
@@ -166,7 +161,7 @@ public:
     }
 
 protected:
-    AsciiAtOnce(WordTier tier, WordRules rules) : tier_(tier), rules_(rules) {}
+    ManyAtOnce(WordTier tier, WordRules rules) : tier_(tier), rules_(rules) {}
 
 private:
     WordTier tier_;
@@ -174,10 +169,10 @@ private:
 };
 
 /// `apart`: behind a cut at each digit.
-class Gpt2 final : public AsciiAtOnce {
+class Gpt2 final : public ManyAtOnce {
 public:
     Gpt2(WordTier tier, bool apart)
-        : AsciiAtOnce(tier, {.lines = false, .digits_apart = apart, .digits = apart ? 1 : 0}),
+        : ManyAtOnce(tier, {.lines = false, .digits_apart = apart, .digits = apart ? 1 : 0}),
           apart_(apart ? kNumeric : std::uint16_t{0}) {}
 
     std::size_t advance(std::string_view text, std::size_t at) const override {
@@ -214,10 +209,10 @@ private:
 };
 
 /// cl100k, Llama 3 and Qwen: `digits` at once; marks may count as letters.
-class Cl100k final : public AsciiAtOnce {
+class Cl100k final : public ManyAtOnce {
 public:
     Cl100k(WordTier tier, int digits, std::uint16_t letters)
-        : AsciiAtOnce(tier, {.digits = digits}),
+        : ManyAtOnce(tier, {.digits = digits, .letters = letters}),
           digits_(digits),
           letters_(letters) {}
 
@@ -249,10 +244,10 @@ private:
 };
 
 /// o200k and Tekken: words by case.
-class O200k final : public AsciiAtOnce {
+class O200k final : public ManyAtOnce {
 public:
     O200k(WordTier tier, int digits, bool contractions)
-        : AsciiAtOnce(
+        : ManyAtOnce(
               tier,
               {.digits = digits,
                .cases = true,
@@ -460,14 +455,15 @@ public:
 /// All three patterns of DeepSeek V3 one behind the other. The first two cut the text into numbers,
 /// runs of Han and kana, and what lies between; the third and its gaps divide those, looking at no
 /// character outside.
-class DeepseekWhole final : public AsciiAtOnce {
+class DeepseekWhole final : public ManyAtOnce {
 public:
     explicit DeepseekWhole(WordTier tier)
-        : AsciiAtOnce(tier,
-                      {.digits_apart = true,
-                       .digits = 3,
-                       .controls_none = true,
-                       .contractions = Contractions::no}) {}
+        : ManyAtOnce(tier,
+                     {.digits_apart = true,
+                      .digits = 3,
+                      .controls_none = true,
+                      .contractions = Contractions::no,
+                      .letters = 0}) {}
 
     std::size_t advance(std::string_view text, std::size_t at) const override {
         Reader in(text);

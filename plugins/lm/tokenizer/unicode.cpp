@@ -165,6 +165,39 @@ Unicode::Unicode() {
                     std::all_of(first, first + 32, [&](std::uint16_t p) { return p == *first; });
         by_two_[48 * 64 + (c >> 12)] = same ? bits(c) : kDiffer;
     }
+    make_thirds();
+}
+
+void Unicode::make_thirds() {
+    auto low = [](std::uint16_t bits) {
+        return bits & unicode::kNumeric ? kUnknown : static_cast<std::uint8_t>(bits);
+    };
+    std::map<std::uint8_t, std::uint16_t> filled;  // pages of one value
+    auto next = [this] { return static_cast<std::uint16_t>(thirds_.size() / 64); };
+    auto fill = [&](std::uint8_t value) {
+        auto [page, is_new] = filled.try_emplace(value, next());
+        if (is_new)
+            thirds_.insert(thirds_.end(), 64, value);
+        return page->second;
+    };
+    for (std::size_t two = 0; two < by_two_.size(); ++two) {
+        if (by_two_[two] != kDiffer) {
+            third_pages_[two] = fill(low(by_two_[two]));
+            continue;
+        }
+        third_pages_[two] = next();
+        for (char32_t third = 0; third < 64; ++third) {
+            if (two < 48 * 64) {
+                thirds_.push_back(low(bits(static_cast<char32_t>(two - 32 * 64) << 6 | third)));
+                continue;
+            }
+            char32_t c = static_cast<char32_t>(two - 48 * 64) << 12 | third << 6;
+            const std::uint16_t* first = &values_[std::size_t{pages_[c >> 7]} << 7 | (c & 127)];
+            bool same =
+                std::all_of(first, first + 64, [&](std::uint16_t v) { return v == *first; });
+            thirds_.push_back(same ? low(*first) : kUnknown);
+        }
+    }
 }
 
 const Unicode& Unicode::get() {

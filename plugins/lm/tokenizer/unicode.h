@@ -44,12 +44,23 @@ public:
     }
     static constexpr std::uint16_t kDiffer = 1 << 15;
 
+    /// The lower eight bits of the character of two bytes or more that begins at `at`, from which
+    /// three bytes can be read; kUnknown where they do not tell them, or other bits say more.
+    std::uint8_t low_bits(const char* at) const {
+        auto byte = [at](int i) { return static_cast<unsigned char>(at[i]) & 63u; };
+        return thirds_.data()[third_pages_[byte(0) << 6 | byte(1)] << 6 | byte(2)];
+    }
+    static constexpr std::uint8_t kUnknown = unicode::kNumber | unicode::kSpace;  // which none is
+
 private:
     Unicode();
+    void make_thirds();
 
     std::vector<std::uint16_t> pages_;
     std::vector<std::uint16_t> values_;
     std::array<std::uint16_t, 4096> by_two_{};
+    std::array<std::uint16_t, 4096> third_pages_{};  // by the first two bytes
+    std::vector<std::uint8_t> thirds_;               // by the third
 };
 
 char32_t lower_case(char32_t c);  ///< but for U+0130, which is i and U+0307

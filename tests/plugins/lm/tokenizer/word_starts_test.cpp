@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include <array>
 #include <random>
 #include <span>
 #include <string>
@@ -19,6 +20,10 @@ constexpr std::string_view kLlama3 =
 constexpr std::string_view kQwen =
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*)"
     R"(|\s*[\r\n]+|\s+(?!\S)|\s+)";
+
+constexpr std::string_view kQwen35 =
+    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N})"
+    R"(| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 
 constexpr std::string_view kO200k =
     R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?)"
@@ -39,6 +44,7 @@ using MakeScanner = std::unique_ptr<Scanner> (*)(WordTier);
 constexpr MakeScanner kScanners[] = {
     [](WordTier tier) { return known_scanner(kLlama3, tier); },
     [](WordTier tier) { return known_scanner(kQwen, tier); },
+    [](WordTier tier) { return known_scanner(kQwen35, tier); },
     [](WordTier tier) { return known_scanner(kGpt2Pattern, tier); },
     [](WordTier tier) { return gpt2_scanner_of_single_digits(tier); },
     [](WordTier tier) { return known_scanner(kO200k, tier); },
@@ -74,33 +80,26 @@ std::vector<std::uint32_t> at_once(const Scanner& scanner,
     return out;
 }
 
-/// What decides: quotes and the letters behind them, blanks of each kind, digits, signs, and
-/// sometimes something that is not ASCII.
+/// What decides: quotes and the letters behind them, blanks of each kind, digits, signs,
+/// letters of each case, and by turns much or little that is not ASCII.
 std::string random_text(std::mt19937& random) {
-    static const std::string kAscii = "  \n\n\r\t\v''sStTrReEvVlLmMdDaaaZ00199.,!=_//\x01\x7f";
-    static const std::vector<std::string> kOther = {"é",
-                                                    "中",
-                                                    "の",
-                                                    "ー",
-                                                    "・",
-                                                    "\u3099",
-                                                    "々",
-                                                    "\u0301",
-                                                    "\u00a0",
-                                                    "\u3000",
-                                                    "٣",
-                                                    "ſ",
-                                                    "😀",
-                                                    "…"};
+    static const std::string kAscii = "  \n\n\r\t\v''sStTrReEvVlLmMdDaaaZZ00199.,!=_//\x01\x7f";
+    static const std::vector<std::string> kOther = {
+        "é", "中", "の",     "ー", "・", "\u3099", "々", "\u0301", "\u00a0", "\u3000", "٣",
+        "ſ", "😀",  "…",      "Я",  "я",  "Ü",      "ǅ",  "ª",      "ʰ",      "Ａ",     "１",
+        "½", "ก",  "\u0e31", "，", "。", "한",     "𝐀",  "𝟘",      "𠀀",     "\u2028", "“"};
     std::string out;
     std::size_t size = random() % 200;
-    bool other = random() % 4 == 0;
+    unsigned every = std::array{0u, 12u, 3u, 2u}[random() % 4];  // so many characters another one
     while (out.size() < size) {
-        if (other && random() % 12 == 0)
-            out += kOther[random() % kOther.size()];
-        else
-            out.append(random() % 40 == 0 ? 1 + random() % 90 : 1,
-                       kAscii[random() % kAscii.size()]);
+        std::size_t times = random() % 40 == 0 ? 1 + random() % 90 : 1;
+        if (every > 0 && random() % every == 0) {
+            std::size_t which = random() % kOther.size();
+            for (std::size_t i = 0; i < times; ++i)
+                out += kOther[which];
+        } else {
+            out.append(times, kAscii[random() % kAscii.size()]);
+        }
     }
     return out;
 }
@@ -166,7 +165,8 @@ TEST_CASE("DeepSeek's three patterns at once are the three one behind the other"
 TEST_CASE("a text that ends within a look, or with it, ends its last word") {
     for (MakeScanner make : kScanners) {
         for (std::size_t size = 1; size < 200; ++size) {
-            for (std::string unit : {"a", " ", "\n", " a", "1", "=", "'s", " \n ", "ab c\n"}) {
+            for (std::string unit :
+                 {"a", " ", "\n", " a", "1", "=", "'s", " \n ", "ab c\n", "é", "中", "中A", "😀"}) {
                 std::string text;
                 while (text.size() < size)
                     text += unit;
