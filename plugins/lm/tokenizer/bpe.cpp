@@ -56,9 +56,17 @@ void Model::encode_words(std::string_view text,
 
 Bpe::Bpe(const Vocabulary& vocabulary, std::span<const Merge> merges, BpeSettings settings)
     : vocabulary_(vocabulary),
-      pairs_(merges),
       settings_(std::move(settings)) {
+    constexpr std::size_t kWorthThread = 20'000;
     find_bytes();
+    bool bytes = has_bytes();  // then most likely read_bytes() comes
+    std::future<void> neighbours =
+        beside([&] { find_byte_neighbours(merges); }, bytes && merges.size() >= kWorthThread);
+    pairs_ = PairRanks(merges);
+    if (bytes) {
+        find_byte_pairs();
+        neighbours.get();
+    }
     find_neighbours();
 }
 
@@ -92,16 +100,15 @@ void Bpe::find_bytes() {
     }
 }
 
-bool Bpe::read_bytes() {
+bool Bpe::has_bytes() const {
     bool all = std::find(byte_ids_.begin(), byte_ids_.end(), kNone) == byte_ids_.end();
-    bytes_ = all && settings_.prefix.empty() && settings_.suffix.empty();
-    if (bytes_ && byte_pairs_.empty()) {
-        constexpr std::size_t kWorthThread = 20'000;
-        std::future<void> neighbours =
-            beside([this] { find_byte_neighbours(); }, pairs_.ranks() >= kWorthThread);
-        find_byte_pairs();
-        neighbours.get();
-    }
+    return all && settings_.prefix.empty() && settings_.suffix.empty();
+}
+
+bool Bpe::read_bytes() {
+    bytes_ = has_bytes();
+    if (bytes_ && !byte_neighbours_.empty())
+        neighbours_ = std::move(byte_neighbours_);
     return bytes_;
 }
 
@@ -122,17 +129,15 @@ void Bpe::find_neighbours() {
             neighbours_.add(*vocabulary_.text_of(id));
 }
 
-void Bpe::find_byte_neighbours() {
+void Bpe::find_byte_neighbours(std::span<const Merge> merges) {
     std::string bytes;
-    neighbours_.expect(pairs_.ranks());
-    for (std::uint32_t id : pairs_.all_made()) {
-        if (id == kNone)
-            continue;
-        std::string_view text = *vocabulary_.text_of(id);
+    byte_neighbours_.expect(merges.size());
+    for (const Merge& merge : merges) {
+        std::string_view text = *vocabulary_.text_of(merge.made);
         if (is_ascii(text.substr(text.starts_with(kSpelledSpace) ? kSpelledSpace.size() : 0)))
             continue;                    // ASCII spells ASCII
         if (spelled_bytes(text, bytes))  // else bytes never make it
-            neighbours_.add_bytes(bytes);
+            byte_neighbours_.add_bytes(bytes);
     }
 }
 

@@ -53,8 +53,9 @@ private:
     std::size_t merge_short(Symbol* symbols, std::size_t n) const;
     std::size_t merge_ranked(Symbol* symbols, std::uint32_t* ranks, std::size_t n) const;
     void find_bytes();
+    bool has_bytes() const;
     void find_neighbours();
-    void find_byte_neighbours();
+    void find_byte_neighbours(std::span<const Merge> merges);
     void find_byte_pairs();
 
     template <class Unknown>
@@ -99,6 +100,7 @@ private:
     std::array<std::uint32_t, 256> fallback_ids_{};  // of <0x00> to <0xFF>
     Table<std::uint32_t> byte_pairs_;                // ranks by first byte << 8 | second
     Neighbours neighbours_;                          // empty: words are not divided
+    Neighbours byte_neighbours_;                     // until read_bytes()
 };
 
 }  // namespace stillroom::lm

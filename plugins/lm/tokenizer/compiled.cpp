@@ -2,6 +2,7 @@
 
 #include "engine/base/build_id.h"
 #include "engine/base/descriptor.h"
+#include "plugins/lm/tokenizer/beside.h"
 #include "plugins/lm/tokenizer/text_hash.h"
 #include "plugins/lm/tokenizer/zeroed_memory.h"
 
@@ -15,10 +16,11 @@
 namespace stillroom::lm {
 namespace {
 
-constexpr std::uint64_t kFormat = 1;
+constexpr std::uint64_t kFormat = 2;
 constexpr std::size_t kMostBytes = std::size_t{1} << 30;
 constexpr std::size_t kMostArrays = 32;
 constexpr std::size_t kAlign = 64;
+constexpr std::size_t kWorthThread = std::size_t{1} << 20;  // bytes
 
 /// The begin of a file. What follows: sizes of the arrays, then each at a multiple of kAlign.
 struct Header {
@@ -57,6 +59,41 @@ public:
 private:
     static constexpr std::uint64_t kOdd = 0x9E3779B97F4A7C15;
     std::uint64_t lanes_[4] = {1, 2, 3, 4};
+};
+
+/// A file is summed in two halves, which two threads read.
+std::size_t middle_of(std::size_t size) {
+    return size / 2 / kAlign * kAlign;
+}
+
+std::uint64_t sum_of(std::uint64_t first, std::uint64_t second) {
+    return mix_hash(first, second | 1);
+}
+
+/// Half of a file, summed while it is near. The file's own sum is not part of it.
+struct Half {
+    std::size_t begin, end;
+    std::uint64_t told = 0;  ///< the sum that the file says it has
+    std::uint64_t sum = 0;
+    bool is_read = false;
+
+    void read(int file, char* bytes) {
+        constexpr std::size_t kPart = 128 << 10;
+        Checksum checksum;
+        for (std::size_t at = begin; at < end; at += kPart) {
+            std::size_t until = std::min(at + kPart, end);
+            if (!read_between(file, bytes, at, until))
+                return;
+            if (at == 0) {
+                char* place = bytes + offsetof(Header, checksum);
+                std::memcpy(&told, place, sizeof told);
+                std::memset(place, 0, sizeof told);
+            }
+            checksum.add({bytes + at, until - at});
+        }
+        sum = checksum.sum();
+        is_read = true;
+    }
 };
 
 Header header_for(std::string_view digest) {
@@ -99,9 +136,10 @@ LargeText CompiledWriter::finish(std::string_view digest) const {
             std::memcpy(into, array.data(), array.size());
         into += aligned(array.size());
     }
-    Checksum checksum;
-    checksum.add(out.view());
-    header.checksum = checksum.sum();
+    Checksum halves[2];
+    halves[0].add(out.view().substr(0, middle_of(size)));
+    halves[1].add(out.view().substr(middle_of(size)));
+    header.checksum = sum_of(halves[0].sum(), halves[1].sum());
     std::memcpy(out.data(), &header, sizeof header);
     return out;
 }
@@ -119,25 +157,18 @@ std::optional<CompiledReader> CompiledReader::open(const std::filesystem::path& 
     // faster in large pages.
     auto memory = std::make_shared<ZeroedMemory>(size);
     auto* bytes = static_cast<char*>(memory->data());
+    Half first{0, middle_of(size)}, second{middle_of(size), size};
+    std::future<void> other = beside([&] { second.read(file.get(), bytes); }, size >= kWorthThread);
+    first.read(file.get(), bytes);
+    other.get();
+    if (!first.is_read || !second.is_read)
+        return std::nullopt;
     Header header, expected = header_for(digest);
-    std::uint64_t sum = 0;
-    Checksum checksum;
-    constexpr std::size_t kPart = 256 << 10;  // summed while it is near
-    for (std::size_t at = 0; at < size; at += kPart) {
-        std::size_t part = std::min(kPart, size - at);
-        if (!read_all(file.get(), bytes + at, part))
-            return std::nullopt;
-        if (at == 0) {
-            std::memcpy(&header, bytes, sizeof header);
-            sum = std::exchange(header.checksum, 0);
-            std::memcpy(bytes, &header, sizeof header);
-        }
-        checksum.add({bytes + at, part});
-    }
+    std::memcpy(&header, bytes, sizeof header);
     expected.size = size;
     expected.arrays = header.arrays;
     bool known = std::memcmp(&header, &expected, sizeof header) == 0 &&
-                 header.arrays <= kMostArrays && checksum.sum() == sum;
+                 header.arrays <= kMostArrays && sum_of(first.sum, second.sum) == first.told;
     std::size_t front = aligned(sizeof header + header.arrays * 8);
     if (!known || front > size)
         return std::nullopt;

@@ -13,12 +13,12 @@
 
 namespace stillroom::lm {
 
-bool read_all(int file, char* into, std::size_t size) {
-    for (std::size_t done = 0; done < size;) {
-        ssize_t count = ::read(file, into + done, size - done);
+bool read_between(int file, char* text, std::size_t begin, std::size_t end) {
+    while (begin < end) {
+        ssize_t count = ::pread(file, text + begin, end - begin, static_cast<off_t>(begin));
         if (count == 0 || (count < 0 && errno != EINTR))
             return false;
-        done += count > 0 ? static_cast<std::size_t>(count) : 0;
+        begin += count > 0 ? static_cast<std::size_t>(count) : 0;
     }
     return true;
 }
@@ -54,7 +54,7 @@ struct Part {
         constexpr std::size_t kAtOnce = 256 << 10;
         for (std::size_t at = begin; at < end; at += kAtOnce) {
             std::size_t until = std::min(end, at + kAtOnce);
-            if (!read_at(file, text, at, until))
+            if (!read_between(file, text, at, until))
                 return;
             if (at == begin) {
                 whole_begin = begin;
@@ -67,17 +67,6 @@ struct Part {
             whole_end = whole;
         }
         is_read = true;
-    }
-
-private:
-    static bool read_at(int file, char* text, std::size_t at, std::size_t end) {
-        while (at < end) {
-            ssize_t count = ::pread(file, text + at, end - at, static_cast<off_t>(at));
-            if (count == 0 || (count < 0 && errno != EINTR))
-                return false;
-            at += count > 0 ? static_cast<std::size_t>(count) : 0;
-        }
-        return true;
     }
 };
 

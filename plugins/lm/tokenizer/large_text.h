@@ -32,7 +32,8 @@ private:
     bool is_utf8_ = false;
 };
 
-/// Reads so many bytes; false: there are fewer, or they cannot be read.
-bool read_all(int file, char* into, std::size_t size);
+/// Reads the bytes of a file from `begin` to `end` to where they stand in `text`; false: there are
+/// fewer, or they cannot be read.
+bool read_between(int file, char* text, std::size_t begin, std::size_t end);
 
 }  // namespace stillroom::lm

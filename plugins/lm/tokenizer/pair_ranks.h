@@ -26,6 +26,7 @@ public:
     static constexpr int kIdBits = 21;    ///< of a token
     static constexpr int kRankBits = 22;  ///< of a rank
 
+    PairRanks() = default;  ///< of which find() must not be asked
     explicit PairRanks(std::span<const Merge> merges);
     explicit PairRanks(CompiledReader& in);
     void write(CompiledWriter& out) const;
