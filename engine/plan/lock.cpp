@@ -2,6 +2,7 @@
 
 #include "engine/base/error.h"
 #include "engine/base/files.h"
+#include "engine/base/refusal.h"
 #include "engine/base/sha256.h"
 #include "engine/base/text.h"
 #include "engine/document/canonical.h"
@@ -29,12 +30,16 @@ constexpr std::size_t kCommitDigits = 40;
 /// so that the same lock serves wherever the program is installed.
 std::string name_of(const fs::path& file, const fs::path& folder) {
     std::error_code error;
-    fs::path real = fs::weakly_canonical(fs::absolute(file), error);
-    fs::path library = fs::weakly_canonical(data_folder() / "recipes", error);
-    if (!data_folder().empty() && is_inside(real, library) &&
-        !is_inside(fs::weakly_canonical(fs::absolute(folder), error), library))
+    auto real_path = [&](const fs::path& path) {
+        fs::path real = fs::weakly_canonical(path, error);
+        refuse_no_memory(error);
+        return real;
+    };
+    fs::path real = real_path(fs::absolute(file)), here = real_path(fs::absolute(folder));
+    fs::path library = real_path(data_folder() / "recipes");
+    if (!data_folder().empty() && is_inside(real, library) && !is_inside(here, library))
         return "library:" + real.lexically_relative(library).string();
-    return real.lexically_relative(fs::weakly_canonical(fs::absolute(folder), error)).string();
+    return real.lexically_relative(here).string();
 }
 
 void add_file(Lock& lock, const fs::path& file, LockItem item) {

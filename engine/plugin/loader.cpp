@@ -10,6 +10,7 @@
 
 #include "engine/base/build_id.h"
 #include "engine/base/error.h"
+#include "engine/base/refusal.h"
 #include "engine/base/sha256.h"
 #include "engine/base/text.h"
 #include "engine/plugin/plugin.h"
@@ -59,6 +60,12 @@ std::string shown(const fs::path& path) {
     throw Error({}, fmt::format("cannot open the plugin {}: {}", shown(file), why))
         .hint(std::move(hint))
         .exit_code(exit_code);
+}
+
+/// Why the system does not open it: what the machine has run out of is no fault of the path.
+[[noreturn]] void refuse(const fs::path& file, int error) {
+    bool resource = error == ENOMEM || error == EMFILE || error == ENFILE;
+    refuse(file, std::strerror(error), "", resource ? kExitResource : kExitUsage);
 }
 
 struct stat status_of(const fs::path& file, int fd) {
@@ -222,16 +229,17 @@ Plugin::Plugin(fs::path file, std::string name, std::string version, std::string
 std::shared_ptr<const Plugin> Plugin::open(const fs::path& file) {
     std::error_code error;
     fs::path real = fs::canonical(file, error);
+    refuse_no_memory(error);
     if (error)
-        refuse(file, error.message(), "", kExitUsage);
+        refuse(file, error.value());
     Descriptor folder(::open(real.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (folder.get() < 0)
-        refuse(file, std::strerror(errno), "", kExitUsage);
+        refuse(file, errno);
     std::string name = real.filename();
     Descriptor module(
         ::openat(folder.get(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
     if (module.get() < 0)
-        refuse(file, std::strerror(errno), "", kExitUsage);
+        refuse(file, errno);
     struct stat status = status_of(file, module.get());
     if (!S_ISREG(status.st_mode))
         refuse(file, "it is no regular file", "a plugin is a shared module, NAME.so", kExitUsage);

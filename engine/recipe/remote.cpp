@@ -3,6 +3,7 @@
 #include "engine/base/codes.h"
 #include "engine/base/files.h"
 #include "engine/base/https.h"
+#include "engine/base/refusal.h"
 #include "engine/base/sha256.h"
 #include "engine/base/text.h"
 #include "engine/recipe/lock_file.h"
@@ -192,9 +193,11 @@ void refuse_fetching(const std::string& text, Span where, Diagnostics& diagnosti
 bool is_remote_copy(const fs::path& file) {
     std::error_code error;
     fs::path real = fs::weakly_canonical(fs::absolute(file, error), error);
+    refuse_no_memory(error);  // for want of it a copy would pass for a file of one's own
     if (error)
         return false;
     fs::path folder = fs::weakly_canonical(fs::absolute(remote_folder(), error), error);
+    refuse_no_memory(error);
     return !error && is_inside(real, folder);
 }
 

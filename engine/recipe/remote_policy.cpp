@@ -7,6 +7,7 @@
 
 #include "engine/base/codes.h"
 #include "engine/base/files.h"
+#include "engine/base/refusal.h"
 #include "engine/base/text.h"
 #include "engine/recipe/remote.h"
 #include "engine/recipe/stage_parts.h"
@@ -31,6 +32,7 @@ fs::path real_path(std::string_view text) {
         text.remove_prefix(5);
     std::error_code error;
     fs::path path = fs::weakly_canonical(fs::absolute(text, error), error);
+    refuse_no_memory(error);
     if (path.filename().empty())
         path = path.parent_path();
     return path;

@@ -1,6 +1,7 @@
 #include "engine/recipe/search_path.h"
 
 #include "engine/base/files.h"
+#include "engine/base/refusal.h"
 #include "engine/base/text.h"
 #include "engine/recipe/remote.h"
 
@@ -84,7 +85,9 @@ std::optional<FoundFile> SearchPath::find(std::string_view name) const {
         if (!fs::exists(path, error))
             continue;
         fs::path real = fs::canonical(path, error);
+        refuse_no_memory(error);
         fs::path root = fs::canonical(folder.path, error);
+        refuse_no_memory(error);
         return FoundFile{path.lexically_normal(), !is_inside(real, root)};
     }
     return std::nullopt;
@@ -144,7 +147,9 @@ SearchPath make_search_path(const fs::path& recipe, const std::vector<fs::path>&
         std::error_code error;
         if (path.empty() || !fs::is_directory(path, error))
             return;
-        if (seen.insert(fs::canonical(path, error)).second)
+        fs::path real = fs::canonical(path, error);
+        refuse_no_memory(error);
+        if (seen.insert(real).second)
             folders.push_back({path, label});
     };
     fs::path own = recipe.parent_path().empty() ? fs::path(".") : recipe.parent_path();

@@ -2,6 +2,7 @@
 
 #include "engine/base/codes.h"
 #include "engine/base/files.h"
+#include "engine/base/refusal.h"
 #include "engine/base/text.h"
 #include "engine/recipe/merge.h"
 
@@ -16,11 +17,14 @@ namespace {
 bool is_allowed(const fs::path& file, const SearchPath& search) {
     std::error_code error;
     fs::path real = fs::weakly_canonical(fs::absolute(file), error);
+    refuse_no_memory(error);
     if (error)
         return true;  // unreadable, which is told otherwise
     return std::any_of(
         search.folders().begin(), search.folders().end(), [&](const SearchFolder& folder) {
-            return is_inside(real, fs::canonical(folder.path, error));
+            fs::path root = fs::canonical(folder.path, error);
+            refuse_no_memory(error);
+            return is_inside(real, root);
         });
 }
 

@@ -113,6 +113,7 @@ std::optional<Distrust> find_distrust(std::string_view what,
                                       const std::vector<TrustedPath>& trusted) {
     std::error_code error;
     fs::path real = fs::canonical(file, error);
+    refuse_no_memory(error);
     if (!error && writable_by_all(real))
         return Distrust{fmt::format("{} {} may be written by everybody", what, fingerprint(file)),
                         fmt::format("chmod o-w {}, once you know what is in it",

@@ -3,6 +3,7 @@
 #include "engine/base/durable.h"
 #include "engine/base/error.h"
 #include "engine/base/files.h"
+#include "engine/base/refusal.h"
 #include "engine/base/units.h"
 #include "engine/plan/describe.h"
 #include "engine/plan/key.h"
@@ -343,9 +344,11 @@ void StoreDesk::guard_written(const CheckedStage& stage, const Job& job, const W
     std::optional<Manifest> last = store_.last_of(stage.name, stage.use);
     for (const OutsidePath& path : paths) {
         fs::path place = fs::weakly_canonical(path.text, ignored);
+        refuse_no_memory(ignored);
         for (const auto& [port, inputs] : job.inputs)
             for (const fs::path& input : inputs) {
                 fs::path real = fs::weakly_canonical(input, ignored);
+                refuse_no_memory(ignored);
                 if (lies_in(place, real) || lies_in(real, place))
                     throw Error({}, fmt::format("{} is read by this stage ({})", path.text, port))
                         .key(path.setting)

@@ -2,6 +2,7 @@
 
 #include "engine/base/error.h"
 #include "engine/base/files.h"
+#include "engine/base/refusal.h"
 #include "engine/base/sha256.h"
 #include "engine/store/fields.h"
 #include "engine/store/places.h"
@@ -79,6 +80,7 @@ Pins read_pins(const fs::path& store) {
     Pins pins;
     std::error_code error;
     fs::path real = fs::weakly_canonical(store, error);
+    refuse_no_memory(error);
     auto lives = [&](const Owner& owner) {
         std::int64_t began = seconds_of(owner.since) - kClocksDiffer;
         pins.since = std::min(pins.since.value_or(began), began);
