@@ -355,6 +355,8 @@ private:
         for (const StoredOutput& output : entry->outputs) {
             out_.outputs[output.name] = output.digest;
             out_.paths[output.name] = store_.output(out_.key, output.name);
+            if (!output.links.empty())
+                out_.linked.insert(output.name);
         }
         return true;
     }

@@ -41,6 +41,7 @@ struct PlannedStage {
     std::string binding_id;                      ///< under which the store remembers a source of it
     std::map<std::string, std::string> outputs;  ///< name -> content digest, of a cached one
     std::map<std::string, std::filesystem::path> paths;  ///< name -> folder, of a cached one
+    std::set<std::string> linked;                ///< outputs of a cached one that hold links
     std::string failed;                          ///< of a cached one whose quality gate refused it
     std::string machine;                         ///< of a cached one: the class it was made on
     std::vector<std::filesystem::path> written;  ///< where it writes outside the store

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,7 @@ struct StageRef {
 struct Made {
     std::map<std::string, std::string> outputs;          ///< name -> content digest
     std::map<std::string, std::filesystem::path> paths;  ///< name -> folder
+    std::set<std::string> linked;                        ///< outputs that hold links
     std::string key;
     std::string gate;  ///< why its quality gate refused it; empty: it did not
     double seconds = 0;

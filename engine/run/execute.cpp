@@ -379,6 +379,7 @@ void Execution::finished(std::size_t task, const Made& made) {
     PlannedStage& stage = planned(task);
     stage.outputs = made.outputs;
     stage.paths = made.paths;
+    stage.linked = made.linked;
     stage.key = made.key;
     StageOutcome& outcome = outcomes_[task];
     outcome.outputs = made.outputs;

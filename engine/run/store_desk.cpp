@@ -69,8 +69,11 @@ std::vector<std::string> files_below(const fs::path& folder) {
     return names;
 }
 
-[[noreturn]] void changed(const fs::path& path) {
-    throw Error({}, fmt::format("{} changed while it was read", path.string()))
+[[noreturn]] void changed(const fs::path& path, const std::string& how = "") {
+    throw Error(
+        {},
+        fmt::format(
+            "{} changed while it was read{}{}", path.string(), how.empty() ? "" : ": ", how))
         .hint("nothing was kept of this stage; run again once the file stays as it is")
         .exit_code(kExitIntegrity);
 }
@@ -268,48 +271,51 @@ Binding StoreDesk::bind(const CheckedStage& stage, const Heard& heard) {
     return binding;
 }
 
+/// What a folder was bound as: nothing where it is none.
+std::optional<Binding::Folder> StoreDesk::bound_at(const fs::path& folder) {
+    std::lock_guard lock(mutex_);
+    auto known = bound_.find(folder);
+    return known == bound_.end() ? std::nullopt : std::optional(known->second);
+}
+
 /// A source that changed while the stage read it would poison the store: its stamp is compared, and
-/// where that differs its contents.
+/// where that differs its contents. The same holds for what an entry's links lead to.
 void StoreDesk::check_inputs(const PlannedJob& job,
                              const StageRef& stage,
                              const PlannedStage& planned) {
     const Plan& plan = job.plan;
     auto threads = static_cast<unsigned>(std::max(1, options_.launch.cores));
-    for (const auto& [port, paths] : [&] {
-             std::map<std::string, std::vector<fs::path>> inputs;
-             const std::vector<Edge>& edges = plan.graph.edges;
-             auto edge = std::lower_bound(
-                 edges.begin(), edges.end(), stage.stage, [](const Edge& one, std::size_t to) {
-                     return one.to < to;
-                 });
-             for (; edge != edges.end() && edge->to == stage.stage; ++edge)
-                 if (!edge->output.empty())
-                     inputs[edge->port].push_back(plan.stages[edge->from].paths.at(edge->output));
-             return inputs;
-         }()) {
-        for (const fs::path& path : paths) {
-            if (lies_in(path, store_.folder()))
+    const std::vector<Edge>& edges = plan.graph.edges;
+    auto edge = std::lower_bound(
+        edges.begin(), edges.end(), stage.stage, [](const Edge& one, std::size_t to) {
+            return one.to < to;
+        });
+    for (; edge != edges.end() && edge->to == stage.stage; ++edge) {
+        if (edge->output.empty())
+            continue;
+        const PlannedStage& from = plan.stages[edge->from];
+        const fs::path& path = from.paths.at(edge->output);
+        if (lies_in(path, store_.folder())) {
+            std::vector<Damage> damage;
+            if (from.linked.contains(edge->output) &&
+                !store_.find(from.key, Verify::sizes, damage) && !damage.empty())
+                changed(path, damage.front().what);
+            continue;
+        }
+        std::optional<Binding::Folder> bound = bound_at(path);
+        if (!bound)
+            continue;
+        for (const FileRecord& file : bound->files) {
+            fs::path whole = path / file.path;
+            std::error_code ignored;
+            if (!fs::exists(whole, ignored))
+                changed(whole);
+            if (stamp_of(whole) == file.stamp)
                 continue;
-            Binding::Folder bound;
-            {
-                std::lock_guard lock(mutex_);
-                auto known = bound_.find(path);
-                if (known == bound_.end())
-                    continue;
-                bound = known->second;
-            }
-            for (const FileRecord& file : bound.files) {
-                fs::path whole = path / file.path;
-                std::error_code ignored;
-                if (!fs::exists(whole, ignored))
-                    changed(whole);
-                if (stamp_of(whole) == file.stamp)
-                    continue;
-                std::optional<FileRecord> now =
-                    store_.outside_file(whole, Verify::digests, kAnySize, threads);
-                if (!now || now->digest != file.digest)
-                    changed(whole);
-            }
+            std::optional<FileRecord> now =
+                store_.outside_file(whole, Verify::digests, kAnySize, threads);
+            if (!now || now->digest != file.digest)
+                changed(whole);
         }
     }
     if (planned.parts.outside.empty())
@@ -463,6 +469,8 @@ Made StoreDesk::publish(const PlannedJob& job,
     for (const StoredOutput& output : published.outputs) {
         made.outputs[output.name] = output.digest;
         made.paths[output.name] = store_.output(published.key, output.name);
+        if (!output.links.empty())
+            made.linked.insert(output.name);
     }
     return made;
 }

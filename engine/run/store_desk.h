@@ -56,6 +56,7 @@ private:
                  const Heard& heard,
                  Work& work);
     Binding bind(const CheckedStage& stage, const Heard& heard);
+    std::optional<Binding::Folder> bound_at(const std::filesystem::path& folder);
     void check_inputs(const PlannedJob& job, const StageRef& stage, const PlannedStage& planned);
     std::string digest_of(const std::filesystem::path& path) const;
     void guard_written(const CheckedStage& stage, const Job& job, const Work& work);

@@ -5,9 +5,10 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import struct
 
-from harness import check, row
+from harness import check, row, state_of, wait_until, workers
 
 TOKENS = struct.pack("<6H", 1, 2, 3, 4, 5, 6)
 
@@ -128,4 +129,27 @@ def replaced_after_it_was_opened(bench):
         check("2 cached" not in again.err, f"changed tokens make another dataset: {again}")
         write_pair(place.work / "d", index(lengths=(3, 2)), TOKENS[:-2])
         place.run("run", recipe).expect(0).says("finished 2 stages run")
+        place.check_whole()
+
+
+@row("D6")
+def replaced_while_it_was_read(bench):
+    """A dataset in the store that leads to files outside: who read them while they changed made nothing."""
+    with bench.place() as place:
+        write_pair(place.work / "d")
+        recipe = place.recipe({"data": "use: data.open, files: ./d/d.idx", "look": "use: data.inspect, data: data"})
+        place.run("run", recipe, "--only", "data").expect(0)
+        before = place.keys()
+        for reads, more in (("cached", []), ("made in the same run", ["--force", "data"])):
+            process = place.start("run", recipe, "--allow-inject", "--inject", "look:0:sigstop", *more)
+            stopped = wait_until(lambda: [w for w in workers(process.pid).values() if state_of(w) == "T"], 20, "no worker stopped before it read")
+            tokens = (place.work / "d/d.bin").read_bytes()
+            (place.work / "d/d.bin").write_bytes(tokens[:-2] + bytes([tokens[-2] ^ 1, 0]))
+            os.kill(stopped[0], signal.SIGCONT)
+            _, err = process.communicate(timeout=60)
+            check(process.returncode == 9, f"{reads}: exit {process.returncode}, not 9: {err.decode()}")
+            check("changed while it was read" in err.decode() and "d.bin" in err.decode(), f"{reads}: {err.decode()}")
+            check(place.keys() == before, f"{reads}: an entry was made of a file that changed")
+            (place.work / "d/d.bin").write_bytes(tokens)
+        place.run("run", recipe).expect(0)
         place.check_whole()

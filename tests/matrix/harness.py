@@ -343,6 +343,13 @@ def command_line(pid):
     return []
 
 
+def state_of(pid):
+    """As proc(5) has it: "T" of one that is stopped; "" where there is none."""
+    with contextlib.suppress(OSError):
+        return pathlib.Path("/proc", str(pid), "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+    return ""
+
+
 def workers(pid):
     """The stages' workers of an engine, by rank; those that only describe are none."""
     found = {}

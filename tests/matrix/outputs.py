@@ -1,10 +1,9 @@
 """Rows O and D: what a run leaves for others, and what it must not believe."""
 
 import os
-import pathlib
 import signal
 
-from harness import check, row, wait_until, workers
+from harness import check, row, state_of, wait_until, workers
 
 
 @row("O6")
@@ -20,10 +19,6 @@ def keeps_what_a_gate_refuses(bench):
         place.run("run", recipe).expect(8).says("score 0.5 is below the gate 0.6")
         check(len(place.keys()) == 1, "what follows a failed gate ran")
         place.check_clean()
-
-
-def state_of(pid):
-    return pathlib.Path("/proc", str(pid), "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
 
 
 @row("D6")
