@@ -199,17 +199,19 @@ public:
             ScoreLog log(scoring_.work, covers, mesh.world.rank());
             mesh.world.barrier("the scores so far");
             lm::Decoder decoder = scoring_.decoder(judged_[group.front()].candidate.shape);
+            auto tell = [&](double part) {
+                const double done =
+                    static_cast<double>(finished) + static_cast<double>(group.size()) * part;
+                scoring_.progress(finished, done / static_cast<double>(judged_.size()));
+            };
+            tell(0);
             for (std::int64_t batch = 0; batch < batches; ++batch) {
                 if (!log.has(batch) && is_own(batch)) {
                     BatchValues values = score(decoder, depths, batch);
                     if (mesh.is_last())
                         log.add(batch, values);
                 }
-                const double part = static_cast<double>(batch + 1) / static_cast<double>(batches);
-                scoring_.progress(
-                    finished,
-                    (static_cast<double>(finished) + static_cast<double>(group.size()) * part) /
-                        static_cast<double>(judged_.size()));
+                tell(static_cast<double>(batch + 1) / static_cast<double>(batches));
             }
             std::map<std::int64_t, BatchValues> own;  // each batch is one rank's, to be added up
             for (const auto& [batch, values] : log.done())
