@@ -119,7 +119,7 @@ public:
     virtual bool strict() const;
 
     /// A fault that a test wants: true once, when this rank is to make its "loss" or its "gradient"
-    /// no number. See `--inject`.
+    /// no number, or to fail as its "device" does that is gone or has no "memory". See `--inject`.
     virtual bool spoils(std::string_view what);
 };
 

@@ -1,6 +1,7 @@
 #include "engine/run/failure.h"
 
 #include "engine/base/error.h"
+#include "engine/plugin/failures.h"
 
 #include <cxxabi.h>
 #include <fmt/format.h>
@@ -61,7 +62,7 @@ Record failed_result(const std::exception_ptr& failure) {
     Record result;
     result.event = "result";
     try {
-        std::rethrow_exception(failure);
+        std::rethrow_exception(explained(failure));
     } catch (const Error& error) {
         result.exit_code = error.exit_code();
         result.text = with_place(error.where(), error.what());

@@ -30,6 +30,15 @@ constexpr std::pair<std::string_view, Fault::Kind> kFaults[] = {
     {"exit", Fault::Kind::exit},
     {"nan-loss", Fault::Kind::nan_loss},
     {"nan-grad", Fault::Kind::nan_grad},
+    {"no-memory", Fault::Kind::no_memory},
+    {"no-device", Fault::Kind::no_device},
+};
+/// What the stage itself must spoil, when it is there.
+constexpr std::pair<std::string_view, Fault::Kind> kSpoiled[] = {
+    {"loss", Fault::Kind::nan_loss},
+    {"gradient", Fault::Kind::nan_grad},
+    {"memory", Fault::Kind::no_memory},
+    {"device", Fault::Kind::no_device},
 };
 constexpr auto kSlow = std::chrono::milliseconds(100);
 
@@ -88,7 +97,10 @@ void Faults::step() {
 }
 
 bool Faults::spoils(std::string_view what) {
-    return (what == "loss" ? spoils_loss_ : spoils_gradient_).exchange(false);
+    for (std::size_t i = 0; i < spoiled_.size(); ++i)
+        if (kSpoiled[i].first == what)
+            return spoiled_[i].exchange(false);
+    return false;
 }
 
 void Faults::strike(Fault::Kind kind) {
@@ -120,10 +132,12 @@ void Faults::strike(Fault::Kind kind) {
         case Fault::Kind::exit:
             ::_exit(0);
         case Fault::Kind::nan_loss:
-            spoils_loss_ = true;
-            return;
         case Fault::Kind::nan_grad:
-            spoils_gradient_ = true;
+        case Fault::Kind::no_memory:
+        case Fault::Kind::no_device:
+            for (std::size_t i = 0; i < spoiled_.size(); ++i)
+                if (kSpoiled[i].second == kind)
+                    spoiled_[i] = true;
             return;
     }
 }

@@ -2,6 +2,7 @@
 
 #include "engine/base/api.h"
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -25,7 +26,9 @@ struct Fault {
         drop_rank,  ///< no step and no sign of life any more, as if the host were cut off
         exit,       ///< ends without a result
         nan_loss,   ///< the next loss of this rank is no number
-        nan_grad    ///< its next gradient
+        nan_grad,   ///< its next gradient
+        no_memory,  ///< its device, or what computes there, refuses memory
+        no_device   ///< its device is gone
     };
     std::int64_t step = 0;  ///< at which call of progress(), from 1; 0: before run()
     Kind kind = Kind::exception;
@@ -43,7 +46,7 @@ public:
     /// Does what is due at the next step; often does not return.
     void step();
 
-    /// True once where that is due: "loss", "gradient".
+    /// True once where that is due: "loss", "gradient", "memory", "device".
     bool spoils(std::string_view what);
 
 private:
@@ -52,7 +55,8 @@ private:
     std::vector<Fault> faults_;
     std::function<void()> go_silent_;
     std::atomic<std::int64_t> steps_{-1};
-    std::atomic<bool> slow_{false}, spoils_loss_{false}, spoils_gradient_{false};
+    std::atomic<bool> slow_{false};
+    std::array<std::atomic<bool>, 4> spoiled_{};  ///< in the order of kSpoiled
 };
 
 }  // namespace stillroom

@@ -336,6 +336,21 @@ def a_disk_full_for_one_rank_of_a_training_fails_the_save_everywhere(bench):
         check_goes_on(place, recipe, whole(bench, **TWO)[0], "one rank's disk was full")
 
 
+@row("P12")
+def a_device_that_fails_in_a_step_is_named_and_nothing_goes_on_elsewhere(bench):
+    expected, _ = whole(bench)
+    for fault, code, words in (("no-device", 7, "device cpu failed: CUDA error"), ("no-memory", 4, "out of memory on this machine")):
+        with bench.place() as place:
+            recipe = training(place)
+            place.run("run", recipe, *inject(f"4:{fault}")).expect(code).says(words)
+            check_nothing_runs(place)
+            check_goes_on(place, recipe, expected, fault)
+    with bench.place() as place:
+        recipe = training(place, ranks=2, parallel="{tensor: 2}")
+        place.run("run", recipe, "launch.timeout=10", *inject("4:no-device:1")).expect(7).says("rank 1", "device cpu failed")
+        check_nothing_runs(place)
+
+
 @row("P11")
 def four_ranks_stop_then_two_and_one_goes_on(bench):
     _, expected = whole(bench)

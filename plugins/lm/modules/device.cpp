@@ -1,6 +1,8 @@
 #include "plugins/lm/modules/device.h"
 
 #include "engine/base/error.h"
+#include "engine/plugin/failures.h"
+#include "plugins/lm/modules/device_failure.h"
 #include "plugins/lm/weights/processor.h"
 
 #include <ATen/Context.h>
@@ -10,6 +12,7 @@
 #include <malloc.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <charconv>
 #include <optional>
 
@@ -57,7 +60,22 @@ at::Device cuda_device(std::string_view text, int local) {
     return {at::kCUDA, static_cast<at::DeviceIndex>(index)};
 }
 
+/// The ordinal of the CUDA device; -1 the CPU.
+std::atomic<int> in_use{-1};
+
+at::Device use(at::Device device) {
+    in_use = device.is_cpu() ? -1 : device.index();
+    explain_failures(explain_device_failure);
+    return device;
+}
+
 }  // namespace
+
+at::Device device_in_use() {
+    const int ordinal = in_use;
+    return ordinal < 0 ? at::Device(at::kCPU)
+                       : at::Device(at::kCUDA, static_cast<at::DeviceIndex>(ordinal));
+}
 
 std::string decided_device(std::string_view text) {
     if (text == "auto")
@@ -68,11 +86,11 @@ std::string decided_device(std::string_view text) {
 
 at::Device compute_device(std::string_view text, int local) {
     if (text == "cpu")
-        return at::kCPU;
+        return use(at::kCPU);
     if (text == "auto")
         return compute_device(decided_device(text), local);
     if (text == "cuda" || text.starts_with("cuda:"))
-        return cuda_device(text, local);
+        return use(cuda_device(text, local));
     throw Error({}, fmt::format("'{}' is no device", text))
         .hint("one of: auto, cpu, cuda, cuda:N")
         .exit_code(kExitUsage);

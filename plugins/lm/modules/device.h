@@ -16,6 +16,9 @@ namespace stillroom::lm {
 /// another text, exit 4 where there is no such device.
 STILLROOM_API at::Device compute_device(std::string_view text, int local = 0);
 
+/// What compute_device() gave last in this process; a device that has failed cannot be asked.
+STILLROOM_API at::Device device_in_use();
+
 /// The text with `auto` decided: the same on every rank.
 STILLROOM_API std::string decided_device(std::string_view text);
 

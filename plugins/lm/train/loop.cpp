@@ -5,7 +5,9 @@
 #include "plugins/lm/train/gradients.h"
 #include "plugins/lm/train/offenders.h"
 
+#include <ATen/ops/empty.h>
 #include <ATen/ops/tensor.h>
+#include <c10/util/Exception.h>
 #include <fmt/format.h>
 
 #include <chrono>
@@ -189,8 +191,19 @@ StepRecord Loop::step(TrainingPoint& point, Batches& batches) {
     return record;
 }
 
+/// As a device fails in the middle of a step.
+void Loop::fail_on_purpose() const {
+    if (events_.spoils("memory"))
+        at::empty({std::int64_t{1} << 50}, student_.gradient_N.options());
+    if (events_.spoils("device"))
+        throw c10::AcceleratorError(
+            {__func__, __FILE__, __LINE__}, 719, "CUDA error: an injected fault\nsaid by nobody");
+}
+
 /// This rank's losses and gradients of a step.
 StepSums Loop::taught(Batches& batches) {
+    if (events_.spoils)
+        fail_on_purpose();
     student_.gradient_N.zero_();
     StepSums sums = run_micro_batches(
         learning_, micro_batches(), [&] { return batches.next(); }, /*learns=*/true);

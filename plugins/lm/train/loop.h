@@ -67,7 +67,8 @@ struct LoopEvents {
     std::function<void(const std::string&)> warning;
     std::function<bool()> cancelled;     ///< this rank's view
     std::function<void()> changes = {};  ///< parameters are about to be updated
-    /// What a test breaks on purpose, "loss" or "gradient": true once. May be empty.
+    /// What a test breaks on purpose, "loss", "gradient", "memory" or "device": true once. May be
+    /// empty.
     std::function<bool(std::string_view)> spoils = {};
 };
 
@@ -103,6 +104,7 @@ private:
     bool is_due(const TrainingPoint& point) const;
     std::int64_t micro_batches() const;
     void leave_out(TrainingPoint& point, const StepRecord& record);
+    void fail_on_purpose() const;
     StepSums taught(Batches& batches);
     void learn(const TrainingPoint& point, StepRecord& record);
     bool shrinks_scale(TrainingPoint& point, const StepRecord& record);
