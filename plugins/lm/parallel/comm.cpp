@@ -4,6 +4,7 @@
 #include "engine/base/files.h"
 #include "engine/base/host.h"
 #include "engine/base/text.h"
+#include "plugins/lm/parallel/host_ring.h"
 #include "plugins/lm/parallel/nccl_ring.h"
 #include "plugins/lm/parallel/rendezvous.h"
 
@@ -66,10 +67,11 @@ Pending through_host(const at::Tensor& in, const at::Tensor& out, Begin begin) {
 
 /// What all groups of a process share.
 struct Circles {
-    Circles(const Rank& self, std::chrono::milliseconds patience, at::Device where)
+    Circles(const Rank& self, std::chrono::milliseconds patience, at::Device where, bool shares)
         : rank(self),
           deadline(patience),
           device(where),
+          shares_memory(shares),
           place(Rendezvous::open(self, patience)),
           signs(self.rank, board_at(self, patience)) {
         if (device.is_cuda())
@@ -122,6 +124,7 @@ struct Circles {
     Rank rank;
     std::chrono::milliseconds deadline;
     at::Device device;
+    bool shares_memory;
     Rendezvous place;
     VitalSigns signs;
     bool by_nccl = false;  ///< what lies on devices
@@ -134,6 +137,7 @@ struct Circle {
     int self_rank;
     std::string label;
     c10::intrusive_ptr<Gloo> group;
+    std::unique_ptr<HostRing> near;  ///< where all members are on one host
 
     Circle(std::shared_ptr<Circles> circles,
            std::vector<int> ranks,
@@ -155,6 +159,8 @@ struct Circle {
                                               self,
                                               static_cast<int>(members.size()),
                                               options);
+            if (all->shares_memory)
+                near = meet_near();
         } catch (const std::exception& problem) {
             throw lost(what, problem);
         }
@@ -166,6 +172,23 @@ struct Circle {
     static void record_no_flights() {
         static const bool once = (c10::utils::set_env("TORCH_FR_BUFFER_SIZE", "0"), true);
         static_cast<void>(once);
+    }
+
+    std::unique_ptr<HostRing> meet_near() const {
+        int turn = 0;
+        auto exchange = [&](const std::string& mine) {
+            auto key = [&](std::size_t member) {
+                return fmt::format("near/{}/{}/{}", label, turn, member);
+            };
+            all->put(key(static_cast<std::size_t>(self_rank)), mine);
+            std::vector<std::string> texts;
+            for (std::size_t member = 0; member < members.size(); member++)
+                texts.push_back(all->get(key(member)));
+            turn++;
+            return texts;
+        };
+        std::unique_ptr<SharedSlots> slots = SharedSlots::meet(self_rank, all->deadline, exchange);
+        return slots ? std::make_unique<HostRing>(std::move(slots)) : nullptr;
     }
 
     /// The communicator of all members; made when it is first needed, by all of them.
@@ -208,7 +231,7 @@ struct Circle {
         why.resize(std::min(why.find('\n'), why.size()));
         return Error({}, fmt::format("{}: {}", all->signs.missing(members, what), what))
             .exit_code(kExitRanks)
-            .note({}, fmt::format("the network says: {}", why));
+            .note({}, fmt::format("seen as: {}", why));
     }
 
     template <class Begin>
@@ -233,6 +256,13 @@ struct Circle {
         } catch (const std::exception& problem) {
             throw lost(what, problem);
         }
+    }
+
+    /// Said and heard already.
+    template <class Say>
+    static std::function<void()> done(const Say& say) {
+        say();
+        return [] {};
     }
 
     std::function<void()> wait_for(WorkPtr work) const {
@@ -266,7 +296,10 @@ private:
         pairs_;
 };
 
-Comm Comm::connect(const Rank& rank, std::chrono::milliseconds deadline, at::Device device) {
+Comm Comm::connect(const Rank& rank,
+                   std::chrono::milliseconds deadline,
+                   at::Device device,
+                   bool shares_memory) {
     Comm comm;
     if (rank.world == 1)
         return comm;
@@ -275,8 +308,11 @@ Comm Comm::connect(const Rank& rank, std::chrono::milliseconds deadline, at::Dev
         members.push_back(member);
     comm.rank_ = rank.rank;
     comm.size_ = rank.world;
-    comm.circle_ = std::make_shared<Circle>(
-        std::make_shared<Circles>(rank, deadline, device), members, rank.rank, "all");
+    comm.circle_ =
+        std::make_shared<Circle>(std::make_shared<Circles>(rank, deadline, device, shares_memory),
+                                 members,
+                                 rank.rank,
+                                 "all");
     return comm;
 }
 
@@ -303,6 +339,8 @@ Pending Comm::sum(const at::Tensor& x, std::string_view name) const {
     return circle_->begin(circle_, "sum", name, {x}, [&] {
         if (!x.is_cpu())
             return circle_->ring().sum(x);
+        if (circle_->near)
+            return Circle::done([&] { circle_->near->sum(x); });
         std::vector<at::Tensor> tensors{x};
         return circle_->wait_for(circle_->group->allreduce(tensors));
     });
@@ -334,6 +372,8 @@ Pending Comm::gather(const at::Tensor& whole, const at::Tensor& part, std::strin
     return circle_->begin(circle_, "gather", name, {whole, part}, [&] {
         if (!whole.is_cpu())
             return circle_->ring().gather(whole, part);
+        if (circle_->near)
+            return Circle::done([&] { circle_->near->gather(whole, part.contiguous()); });
         std::vector<at::Tensor> got = whole.view({size_, -1}).unbind(0);
         std::vector<at::Tensor> given(got.size(), part.contiguous().view({-1}));
         got[static_cast<std::size_t>(rank_)].copy_(given.front());
@@ -354,6 +394,8 @@ Pending Comm::scatter_sum(const at::Tensor& part,
     return circle_->begin(circle_, "scatter_sum", name, {part, whole}, [&] {
         if (!whole.is_cpu())
             return circle_->ring().scatter_sum(part, whole);
+        if (circle_->near)
+            return Circle::done([&] { circle_->near->scatter_sum(part, whole.contiguous()); });
         at::Tensor all_PN = at::empty({size_, part.numel()}, whole.options());
         std::vector<at::Tensor> mine = whole.contiguous().view({size_, -1}).unbind(0);
         all_PN[rank_].copy_(mine[static_cast<std::size_t>(rank_)]);

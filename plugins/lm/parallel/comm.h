@@ -37,19 +37,22 @@ private:
 /// goes through here. Every call is made by all members in the same order, with tensors of the same
 /// shape and type, contiguous; `name` says what it is about, for the message when somebody is lost.
 /// One alone waits for nobody.
-/// Gloo carries what lies in the host's memory, NCCL what lies on devices; where two ranks share a
-/// device, which NCCL refuses, Gloo carries that too, through the host's memory. With NCCL wait()
-/// holds up what the device is given next and not the host, so a lost rank may be told of by a
-/// later call.
+/// Sums and gathers among ranks of one host go by memory that they share, and are done when they
+/// return. Gloo carries what else lies in the host's memory, NCCL what lies on devices; where two
+/// ranks share a device, which NCCL refuses, Gloo carries that too, through the host's memory. With
+/// NCCL wait() holds up what the device is given next and not the host, so a lost rank may be told
+/// of by a later call.
 class STILLROOM_API Comm {
 public:
     Comm() = default;  ///< alone
 
     /// Meets the other ranks at rank.store. Nobody is waited for longer than `deadline`, neither
-    /// here nor later. `device` is this rank's; all have one of CUDA's or none has.
+    /// here nor later. `device` is this rank's; all have one of CUDA's or none has. Without
+    /// `shares_memory` ranks speak as if each were on a host of its own.
     static Comm connect(const Rank& rank,
                         std::chrono::milliseconds deadline,
-                        at::Device device = at::kCPU);
+                        at::Device device = at::kCPU,
+                        bool shares_memory = true);
 
     int rank() const { return rank_; }
     int size() const { return size_; }

@@ -26,35 +26,72 @@ bool contains(const std::string& text, const std::string& part) {
     return text.find(part) != std::string::npos;
 }
 
+/// By memory, and as ranks of several hosts do.
+std::vector<std::string> both_ways(int world,
+                                   std::chrono::milliseconds deadline,
+                                   const std::function<void(Comm)>& act) {
+    std::vector<std::string> all;
+    for (bool shares_memory : {true, false})
+        for (std::string& thrown : on_ranks(world, deadline, act, {}, shares_memory))
+            all.push_back(std::move(thrown));
+    return all;
+}
+
 }  // namespace
 
 TEST_CASE("every collective does what it says among three ranks") {
-    at::Tensor sum[3], most[3], whole[3], part[3], told[3];
-    bool stop[3];
-    auto thrown = on_ranks(3, 20s, [&](Comm comm) {
-        int r = comm.rank();
-        sum[r] = at::full({4}, r + 1.0);
-        comm.sum(sum[r], "sum").wait();
-        most[r] = at::full({2}, r * 10.0);
-        comm.max(most[r], "most").wait();
-        whole[r] = at::zeros({6});
-        comm.gather(whole[r], at::full({2}, double(r)), "whole").wait();
-        part[r] = at::zeros({2});
-        comm.scatter_sum(part[r], at::arange(6, at::kFloat), "part").wait();
-        told[r] = at::full({1}, double(r));
-        comm.broadcast(told[r], 2, "told").wait();
-        stop[r] = comm.any(r == 1, "stop");
-        comm.barrier("end");
-    });
-    CHECK(thrown == std::vector<std::string>(3));
-    for (int r = 0; r < 3; r++) {
-        CHECK(sum[r].equal(at::full({4}, 6.0)));
-        CHECK(most[r].equal(at::full({2}, 20.0)));
-        CHECK(whole[r].sum().item<float>() == 6);
-        CHECK(whole[r][5].item<float>() == 2);
-        CHECK(part[r].equal(at::arange(2 * r, 2 * r + 2, at::kFloat) * 3));
-        CHECK(told[r].item<float>() == 2);
-        CHECK(stop[r]);
+    for (bool shares_memory : {true, false}) {
+        at::Tensor sum[3], most[3], whole[3], part[3], told[3];
+        bool stop[3];
+        auto act = [&](Comm comm) {
+            int r = comm.rank();
+            sum[r] = at::full({4}, r + 1.0);
+            comm.sum(sum[r], "sum").wait();
+            most[r] = at::full({2}, r * 10.0);
+            comm.max(most[r], "most").wait();
+            whole[r] = at::zeros({6});
+            comm.gather(whole[r], at::full({2}, double(r)), "whole").wait();
+            part[r] = at::zeros({2});
+            comm.scatter_sum(part[r], at::arange(6, at::kFloat), "part").wait();
+            told[r] = at::full({1}, double(r));
+            comm.broadcast(told[r], 2, "told").wait();
+            stop[r] = comm.any(r == 1, "stop");
+            comm.barrier("end");
+        };
+        CHECK(on_ranks(3, 20s, act, {}, shares_memory) == std::vector<std::string>(3));
+        for (int r = 0; r < 3; r++) {
+            CHECK(sum[r].equal(at::full({4}, 6.0)));
+            CHECK(most[r].equal(at::full({2}, 20.0)));
+            CHECK(whole[r].sum().item<float>() == 6);
+            CHECK(whole[r][5].item<float>() == 2);
+            CHECK(part[r].equal(at::arange(2 * r, 2 * r + 2, at::kFloat) * 3));
+            CHECK(told[r].item<float>() == 2);
+            CHECK(stop[r]);
+        }
+    }
+}
+
+TEST_CASE("what is longer than a slot of shared memory comes whole, of every type") {
+    constexpr std::int64_t kCount = 3 * 100'003;
+    auto numbers = [](int rank, at::ScalarType type) {
+        return at::arange(kCount, at::kLong).add_(1 + 10 * rank).remainder(32).to(type);
+    };
+    for (at::ScalarType type : {at::kFloat, at::kDouble, at::kBFloat16, at::kHalf, at::kLong}) {
+        at::Tensor all = numbers(0, type) + numbers(1, type) + numbers(2, type);
+        std::vector<at::Tensor> sums(3), parts(3), wholes(3);
+        CHECK(both_ways(3, 20s, [&](Comm comm) {
+                  int r = comm.rank();
+                  auto at = static_cast<std::size_t>(r);
+                  sums[at] = numbers(r, type);
+                  comm.sum(sums[at], "sum").wait();
+                  parts[at] = at::zeros({kCount / 3}, type);
+                  comm.scatter_sum(parts[at], numbers(r, type), "part").wait();
+                  wholes[at] = at::zeros({kCount}, type);
+                  comm.gather(wholes[at], parts[at], "whole").wait();
+                  CHECK(sums[at].equal(all));
+                  CHECK(wholes[at].equal(all));
+              }) == std::vector<std::string>(6));
+        CHECK(parts[1].equal(all.narrow(0, kCount / 3, kCount / 3)));
     }
 }
 
@@ -99,33 +136,38 @@ TEST_CASE("groups of a world of four do not hear each other") {
 }
 
 TEST_CASE("a rank that is gone is named by the others, with what they waited for") {
-    auto thrown = on_ranks(2, 20s, [&](Comm comm) {
+    std::vector<std::string> thrown = both_ways(2, 20s, [&](Comm comm) {
         comm.barrier("begin");
         if (comm.rank() == 1)
             return;
         comm.sum(at::zeros({4}), "gradients").wait();
     });
-    CHECK(contains(thrown[0], "7 rank 1 on "));
-    CHECK(contains(thrown[0], " is gone: sum 'gradients'"));
+    for (std::size_t way : {0, 2}) {
+        CHECK(contains(thrown[way], "7 rank 1 on "));
+        CHECK(contains(thrown[way], " is gone: sum 'gradients'"));
+    }
 }
 
 TEST_CASE("a rank that is late is told from one that is gone") {
-    std::promise<void> told;
-    auto thrown = on_ranks(2, 4s, [&](Comm comm) {
-        comm.barrier("begin");
-        if (comm.rank() == 1) {  // until that is told of it
-            told.get_future().wait_for(60s);
-            return;
-        }
-        try {
-            comm.sum(at::zeros({4}), "gradients").wait();
-        } catch (const Error&) {
-            told.set_value();
-            throw;
-        }
-    });
-    CHECK(contains(thrown[0], "7 rank 1 on "));
-    CHECK(contains(thrown[0], " is at max 'begin': sum 'gradients'"));
+    for (bool shares_memory : {true, false}) {
+        std::promise<void> told;
+        auto act = [&](Comm comm) {
+            comm.barrier("begin");
+            if (comm.rank() == 1) {  // until that is told of it
+                told.get_future().wait_for(60s);
+                return;
+            }
+            try {
+                comm.sum(at::zeros({4}), "gradients").wait();
+            } catch (const Error&) {
+                told.set_value();
+                throw;
+            }
+        };
+        std::vector<std::string> thrown = on_ranks(2, 4s, act, {}, shares_memory);
+        CHECK(contains(thrown[0], "7 rank 1 on "));
+        CHECK(contains(thrown[0], " is at max 'begin': sum 'gradients'"));
+    }
 }
 
 TEST_CASE("ranks that nobody meets give up with the place's name") {

@@ -12,7 +12,8 @@ std::string place_of(const MeetingPort& port) {
 std::vector<std::string> on_ranks(int world,
                                   std::chrono::milliseconds deadline,
                                   const std::function<void(Comm)>& act,
-                                  const std::function<at::Device(int rank)>& device_of) {
+                                  const std::function<at::Device(int rank)>& device_of,
+                                  bool shares_memory) {
     MeetingPort port;
     std::string place = place_of(port);
     std::vector<std::string> thrown(static_cast<std::size_t>(world));
@@ -22,7 +23,8 @@ std::vector<std::string> on_ranks(int world,
             try {
                 act(Comm::connect({.rank = rank, .world = world, .local = rank, .store = place},
                                   deadline,
-                                  device_of ? device_of(rank) : at::Device(at::kCPU)));
+                                  device_of ? device_of(rank) : at::Device(at::kCPU),
+                                  shares_memory));
             } catch (const Error& problem) {
                 thrown[static_cast<std::size_t>(rank)] =
                     std::to_string(problem.exit_code()) + " " + problem.what();

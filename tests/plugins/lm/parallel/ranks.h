@@ -18,6 +18,7 @@ std::string place_of(const MeetingPort& port);
 std::vector<std::string> on_ranks(int world,
                                   std::chrono::milliseconds deadline,
                                   const std::function<void(Comm)>& act,
-                                  const std::function<at::Device(int rank)>& device_of = {});
+                                  const std::function<at::Device(int rank)>& device_of = {},
+                                  bool shares_memory = true);
 
 }  // namespace stillroom::lm
