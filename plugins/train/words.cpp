@@ -84,7 +84,10 @@ std::int64_t checked_words(const StageContext& context,
     if (teacher && own)
         if (auto other = tokenizer_facts(context.input(ports.teacher));
             other && other->digest != own->digest)
-            throw Error({}, "teacher and student have different tokenizers")
+            throw Error({},
+                        fmt::format("teacher and student have different tokenizers ({} and {})",
+                                    other->digest.substr(0, 12),
+                                    own->digest.substr(0, 12)))
                 .key(std::string(ports.teacher))
                 .note({},
                       first_difference(context.input(ports.student), context.input(ports.teacher)))

@@ -1,4 +1,4 @@
-"""Rows K7, K8, K13, O5: what lies in run folders and stores that others left, damaged, dead, or of another time."""
+"""Rows K7, K8, K13, O5, R22: what lies in run folders and stores that others left, damaged, dead, or of another time."""
 
 import json
 import os
@@ -242,3 +242,18 @@ def logs_cut_within_a_record(bench):
             except ValueError:
                 torn += 1
         check(torn == 1, f"{torn} torn lines after one cut")
+
+
+@row("R22")
+def a_recipe_that_changed_is_told_by_its_keys(bench):
+    """Nothing goes on with another recipe than it began with, unless somebody says so."""
+    with bench.place() as place:
+        recipe = place.recipe({"text": "use: toy.write, text: some words", "upper": "use: toy.upper, text: text"})
+        place.run("run", recipe).expect(0)
+        keys = place.keys()
+        place.recipe({"text": "use: toy.write, text: other words", "upper": "use: toy.upper, text: text"})
+        place.run("resume", "latest").expect(9).says("1 key changed since this run began", 'stages.text.text: "some words" -> "other words"', "--accept-changes")
+        check(place.keys() == keys, "something ran of a recipe that was refused")
+        place.run("resume", "latest", "--accept-changes").expect(0)
+        check(len(place.keys()) == 4, "the changed recipe made nothing")
+        place.check_whole()

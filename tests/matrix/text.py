@@ -1,13 +1,15 @@
-"""Rows D1 to D3 and T6, and K10 of tokenising: text that is not what it says, by way of data.tokenize."""
+"""Rows D1 to D3, T4 and T6, and K10 of tokenising: text that is not what it says, by way of data.tokenize."""
 
 import gzip
 import json
 import pathlib
+import shutil
 import signal
 import subprocess
 import time
 
 from harness import check, finish, row, wait_until
+from trainings import need_training
 
 MIB = 1 << 20
 
@@ -111,6 +113,32 @@ def refuses_columns_that_lie(bench):
         with bench.trying():
             refused(place, bench, "rows.parquet", sound, "no_such_field", more=("keys=[no_such_field]",))
         bench.settle()
+
+
+@row("T4")
+def teacher_and_student_speak_one_language(bench):
+    """Two tokenizers that differ in one token, of models that are as alike as can be: told by `plan`, before anything is trained."""
+    need_training(bench)
+    with bench.place() as place:
+        tiny = "use: checkpoint.init, family: llama, hidden: 32, layers: 1, heads: 2, ffn: 64, vocab: 600"
+        teacher, student = place.work / "teacher", place.work / "student"
+        recipe = place.recipe({"model": tiny, "export": "use: checkpoint.export, model: model, to: ./teacher"})
+        place.run("run", recipe).expect(0)
+        shutil.copytree(teacher, student)
+        text = (pathlib.Path(bench.source) / "tests/reference/tokenizer/llama3.json").read_text(encoding="utf-8")
+        words = json.loads(text)
+        (teacher / "tokenizer.json").write_text(text, encoding="utf-8")
+        vocabulary = words["model"]["vocab"]
+        token = next(token for token, number in vocabulary.items() if number == 3)
+        vocabulary["<odd>"] = vocabulary.pop(token)
+        words["model"]["merges"] = [one for one in words["model"]["merges"] if token not in one and "".join(one) != token]
+        (student / "tokenizer.json").write_text(json.dumps(words, ensure_ascii=False), encoding="utf-8")
+        data = "use: data.mock, vocabulary: 100, documents: 10, max_length: 40"
+        recipe = place.recipe({"data": data, "healed": "use: train.distill, teacher: ./teacher/, student: ./student/, data: data, steps: 2, sequence: 8, schedule: {warmup: 0}"})
+        for verb in ("plan", "run"):
+            result = place.run(verb, recipe).expect(3)
+            result.says("teacher and student have different tokenizers (", f'id 3 is "<odd>" to the student and "{token}" to the teacher')
+        check(not any(place.manifest(key)["use"] == "train.distill" for key in place.keys()), "something was trained")
 
 
 @row("T6")
