@@ -62,7 +62,7 @@ def report_of(result):
 def against(table, what, ours, theirs, budget):
     ratios = [peer / mine for mine, peer in zip(ours, theirs)]
     figure = f"{median(ratios):.1f}x (least {min(ratios):.1f}x); {median(ours):.2f} s, {median(theirs):.2f} s there"
-    table.add(what, figure, f"{budget:g}x" if budget else "", not budget or median(ratios) >= budget)
+    table.add(what, figure, f"{budget:g}x", median(ratios) >= budget)
 
 
 def importing(table, bench, gguf):

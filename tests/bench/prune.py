@@ -5,7 +5,7 @@ TEXT is a file of prose, MODEL a folder of a small Llama (SmolLM2-135M), FOLDER 
 Model-Optimizer does, in PyTorch over transformers (prune_peer.py): hooks on the Hugging Face modules; candidates as contiguous copies of
 slices, a row or question a pass, all logits. Both sides compute in fp32 with as many threads as there are cores. STILLROOM_BENCH_VENV names
 their environment; where there is none only our own figures are taken. A speed is told only after both have given the same. The jobs:
-importance (C6), questions and 5-shot (C9: ten candidates by questions without and with five examples), rows (the same by the loss of rows), cut (C10). Ends with 1 when a budget is missed.
+importance (C6), questions, 5-shot and rows (C9: ten candidates by questions without and with five examples, and by the loss of rows), cut (C10). Ends with 1 when a budget is missed.
 """
 
 import argparse
@@ -117,14 +117,12 @@ def candidates(table, bench, model, tokens, rounds, what, budget, settings, data
 
 
 def by_rows(table, bench, model, tokens, rounds, _):
-    """Beside C9, and with no budget: a loss of every token takes the whole head on both sides."""
-
     def same(found, losses):
         mine = [one["tasks"]["loss"]["value"] for one in found]
         return "" if all(math.isclose(a, b, abs_tol=2e-3) for a, b in zip(mine, losses)) else f"{mine} and {losses}"
 
     data = {"index": str(tokens), "first": ROWS, "rows": 8, "length": LENGTH}
-    candidates(table, bench, model, tokens, rounds, "rows", None, ["score.task=loss", "score.rows=8"], data, same)
+    candidates(table, bench, model, tokens, rounds, "rows", 3, ["score.task=loss", "score.rows=8"], data, same)
 
 
 def by_questions(table, bench, model, tokens, rounds, mmlu, shots=0):
