@@ -11,12 +11,13 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace stillroom::lm {
 namespace {
 
 constexpr std::uint32_t kNone = Vocabulary::kNone;
-constexpr std::size_t kShort = 48;  // symbols
+constexpr std::size_t kShort = 96;  // bytes
 
 constexpr std::string_view kSpelledSpace = "\u0120";
 
@@ -155,12 +156,12 @@ void Bpe::find_byte_pairs() {
 }
 
 bool Bpe::whole(std::string_view word, std::uint32_t& id) const {
-    if (!settings_.ignore_merges)
+    if (!settings_.ignore_merges || word.size() > kLongestToken)
         return false;
     if (!bytes_) {
         id = vocabulary_.find(word);
-    } else if (word.size() <= 2 * kShort) {
-        char spelled[4 * kShort];
+    } else if (word.size() <= kShort) {
+        char spelled[2 * kShort];
         id = vocabulary_.find({spelled, spell_bytes(word, spelled)});
     } else {
         id = vocabulary_.find(spell_bytes(word));
@@ -227,48 +228,28 @@ void Bpe::symbols_of(std::string_view word, std::vector<Symbol>& out) const {
         out.push_back({byte_ids_[static_cast<unsigned char>(c)], 1});
 }
 
-void Bpe::merge(std::vector<Symbol>& symbols) const {
-    if (symbols.size() <= kShort)
-        symbols.resize(merge_short(symbols.data(), symbols.size()));
-    else
-        merge_long(symbols, pairs_);
-}
+/// A word's bytes.
+struct Bpe::Bytes {
+    const Bpe& bpe;
+    std::string_view word;
 
-/// Returns how many are left.
-std::size_t Bpe::merge_short(Symbol* symbols, std::size_t n) const {
-    std::uint32_t ranks[kShort + 1];
-    auto look = [&](std::size_t i) {
-        ranks[i] = i + 1 < n ? pairs_.find(symbols[i].id, symbols[i + 1].id) : kNone;
-    };
-    for (std::size_t i = 0; i < n; ++i)
-        look(i);
-    return merge_ranked(symbols, ranks, n);
-}
-
-/// The same where the ranks of neighbours are known, that of the last being kNone.
-std::size_t Bpe::merge_ranked(Symbol* symbols, std::uint32_t* ranks, std::size_t n) const {
-    while (n > 1) {
-        std::size_t best = 0;
-        std::uint32_t lowest = ranks[0];
-        for (std::size_t i = 1; i + 1 < n; ++i) {
-            best = ranks[i] < lowest ? i : best;
-            lowest = std::min(lowest, ranks[i]);
-        }
-        if (lowest == kNone)
-            break;
-        symbols[best].id = pairs_.made(lowest);
-        symbols[best].size += symbols[best + 1].size;
-        --n;
-        for (std::size_t i = best + 1; i < n; ++i) {
-            symbols[i] = symbols[i + 1];
-            ranks[i] = ranks[i + 1];
-        }
-        ranks[best] = best + 1 < n ? pairs_.find(symbols[best].id, symbols[best + 1].id) : kNone;
-        if (best > 0)
-            ranks[best - 1] = pairs_.find(symbols[best - 1].id, symbols[best].id);
+    std::size_t byte(std::size_t at) const { return static_cast<unsigned char>(word[at]); }
+    std::uint32_t size() const { return static_cast<std::uint32_t>(word.size()); }
+    std::uint32_t id(std::size_t at) const { return bpe.byte_ids_[byte(at)]; }
+    std::uint32_t rank(std::size_t at) const {
+        return bpe.byte_pairs_[byte(at) << 8 | byte(at + 1)];
     }
-    return n;
-}
+};
+
+/// What stands for a word's characters, or its bytes.
+struct Bpe::Symbols {
+    const Bpe& bpe;
+    std::span<const Symbol> all;
+
+    std::uint32_t size() const { return static_cast<std::uint32_t>(all.size()); }
+    std::uint32_t id(std::size_t at) const { return all[at].id; }
+    std::uint32_t rank(std::size_t at) const { return bpe.pairs_.find(all[at].id, all[at + 1].id); }
+};
 
 void Bpe::encode(std::string_view word, std::vector<Token>& out) const {
     std::uint32_t id = 0;
@@ -278,35 +259,30 @@ void Bpe::encode(std::string_view word, std::vector<Token>& out) const {
     }
     std::vector<Symbol> symbols;
     symbols_of(word, symbols);
-    merge(symbols);
+    std::size_t first = out.size();
+    merge_symbols(Symbols{*this, symbols}, pairs_, [&](std::uint32_t place, std::uint32_t token) {
+        out.push_back({token, place, 0});
+    });
+    // The places of symbols become those of bytes.
     std::uint32_t at = 0;
-    for (const Symbol& symbol : symbols) {
-        out.push_back({symbol.id, at, at + symbol.size});
-        at += symbol.size;
+    for (std::size_t i = first; i < out.size(); ++i) {
+        std::size_t until = i + 1 < out.size() ? out[i + 1].begin : symbols.size();
+        std::size_t place = std::exchange(out[i].begin, at);
+        for (; place < until; ++place)
+            at += symbols[place].size;
+        out[i].end = at;
     }
 }
 
 void Bpe::encode_merged(std::string_view word, IdBuffer& out) const {
-    if (!bytes_ || word.size() > kShort) {
-        std::vector<Symbol> symbols;
-        symbols_of(word, symbols);
-        merge(symbols);
-        for (const Symbol& symbol : symbols)
-            out.push_back(symbol.id);
+    auto token = [&](std::uint32_t, std::uint32_t id) { out.push_back(id); };
+    if (bytes_) {
+        merge_symbols(Bytes{*this, word}, pairs_, token);
         return;
     }
-    Symbol symbols[kShort];
-    std::uint32_t ranks[kShort];
-    auto byte = [&](std::size_t i) { return static_cast<unsigned char>(word[i]); };
-    for (std::size_t i = 0; i < word.size(); ++i) {
-        symbols[i] = {byte_ids_[byte(i)], 1};
-        ranks[i] = i + 1 < word.size() ? byte_pairs_[byte(i) << 8 | byte(i + 1)] : kNone;
-    }
-    std::size_t count = merge_ranked(symbols, ranks, word.size());
-    std::uint32_t* into = out.room(count);
-    for (std::size_t i = 0; i < count; ++i)
-        into[i] = symbols[i].id;
-    out.wrote(count);
+    std::vector<Symbol> symbols;
+    symbols_of(word, symbols);
+    merge_symbols(Symbols{*this, symbols}, pairs_, token);
 }
 
 struct Bpe::Lookup {

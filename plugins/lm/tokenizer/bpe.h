@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace stillroom::lm {
 
@@ -22,8 +23,8 @@ struct BpeSettings {
 };
 
 /// Byte-pair encoding. Words are remembered. One that is not is divided where no token reaches
-/// over; a short part merges by looking for the lowest rank again and again, a long one by lists of
-/// what is to be done, so that no text takes quadratic time.
+/// over; a part merges by looking for the lowest rank again and again, a window of it at a time, so
+/// that no text takes quadratic time.
 class Bpe final : public Model {
 public:
     /// Keeps a reference to the vocabulary.
@@ -43,15 +44,19 @@ public:
                       IdBuffer& out) const override;
 
 private:
+    /// Of a word, before anything merges.
+    struct Symbol {
+        std::uint32_t id = 0;
+        std::uint32_t size = 0;  ///< bytes
+    };
+    struct Bytes;
+    struct Symbols;
     struct Lookup;
 
     bool whole(std::string_view word, std::uint32_t& id) const;
     void symbols_of(std::string_view word, std::vector<Symbol>& out) const;
     void characters_of(std::string_view word, std::vector<Symbol>& out) const;
     bool byte_symbols(std::string_view text, std::vector<Symbol>& out) const;
-    void merge(std::vector<Symbol>& symbols) const;
-    std::size_t merge_short(Symbol* symbols, std::size_t n) const;
-    std::size_t merge_ranked(Symbol* symbols, std::uint32_t* ranks, std::size_t n) const;
     void find_bytes();
     bool has_bytes() const;
     void find_neighbours();

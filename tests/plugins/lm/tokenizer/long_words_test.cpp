@@ -1,4 +1,4 @@
-// Words of any length: merged by lists, divided, remembered, and each time the same.
+// Words of any length: merged by windows, divided, remembered, and each time the same.
 
 #include "plugins/lm/tokenizer/merge_long.h"
 #include "plugins/lm/tokenizer/tokenizer.h"
@@ -14,10 +14,20 @@ namespace {
 
 const std::string kFolder = STILLROOM_REFERENCE "/tokenizer/";
 
-std::vector<std::uint32_t> ids_of(const std::vector<Symbol>& symbols) {
+/// Symbols that are ids.
+struct Ids {
+    const std::vector<std::uint32_t>& ids;
+    const PairRanks& pairs;
+
+    std::uint32_t size() const { return static_cast<std::uint32_t>(ids.size()); }
+    std::uint32_t id(std::size_t at) const { return ids[at]; }
+    std::uint32_t rank(std::size_t at) const { return pairs.find(ids[at], ids[at + 1]); }
+};
+
+std::vector<std::uint32_t> merged(const std::vector<std::uint32_t>& ids, const PairRanks& pairs) {
     std::vector<std::uint32_t> out;
-    for (const Symbol& symbol : symbols)
-        out.push_back(symbol.id);
+    merge_symbols(
+        Ids{ids, pairs}, pairs, [&](std::uint32_t, std::uint32_t id) { out.push_back(id); });
     return out;
 }
 
@@ -49,31 +59,73 @@ std::string times(const std::string& unit, std::size_t bytes) {
 
 }  // namespace
 
-TEST_CASE("lists of ranks merge a long word as the definition does, also where ranks fall") {
+TEST_CASE("windows of a long word merge as the definition does, also where ranks fall") {
     std::mt19937 random(7);  // NOLINT: the same words each time
-    for (int round = 0; round < 6; ++round) {
+    for (int round = 0; round < 40; ++round) {
         // Any order of ranks, so that a merge often makes work of a lower one.
         constexpr std::uint32_t kTokens = 60;
         std::vector<Merge> merges;
         std::vector<std::uint32_t> ranks(kTokens);
         for (std::uint32_t i = 0; i < kTokens; ++i)
             ranks[i] = i;
-        std::shuffle(ranks.begin(), ranks.end(), random);
+        if (round % 4 != 0)
+            std::shuffle(ranks.begin(), ranks.end(), random);
         for (std::uint32_t made = 4; made < kTokens; ++made)
             merges.push_back({static_cast<std::uint32_t>(random() % made),
                               static_cast<std::uint32_t>(random() % made),
                               made,
                               ranks[made]});
         PairRanks pairs(merges);
-        for (std::size_t size : {1u, 2u, 700u, 5000u}) {
-            std::vector<Symbol> symbols(size);
-            for (Symbol& symbol : symbols)
-                symbol = {static_cast<std::uint32_t>(random() % (round % 2 == 0 ? 4 : 2)), 1};
-            std::vector<std::uint32_t> wanted = merged_plainly(ids_of(symbols), pairs);
-            merge_long(symbols, pairs);
-            bool same = ids_of(symbols) == wanted;
+        for (std::size_t size : {1u, 2u, 63u, 64u, 65u, 700u, 2500u}) {
+            std::vector<std::uint32_t> ids(size);
+            for (std::uint32_t& id : ids)
+                id = static_cast<std::uint32_t>(random() % (1 + round % 4));
+            bool same = merged(ids, pairs) == merged_plainly(ids, pairs);
             CHECK(same);
         }
+    }
+}
+
+TEST_CASE(
+    "tokens longer than a window, whose places depend on the word's end or begin, are found") {
+    // Each token is twice the one before.
+    std::vector<Merge> merges;
+    for (std::uint32_t made = 1; made < 12; ++made)
+        merges.push_back({made - 1, made - 1, made, made});
+    PairRanks ordered(merges);
+    for (std::size_t size : {4096u, 4097u, 5000u, 9999u}) {
+        CAPTURE(size);
+        std::vector<std::uint32_t> ids(size);
+        bool same = merged(ids, ordered) == merged_plainly(ids, ordered);
+        CHECK(same);
+    }
+    // 0 and what it became take the 1 in front of it before ones become pairs: from the word's end
+    // on, one token in the end.
+    PairRanks backward({{{1, 0, 2, 0}, {1, 2, 2, 0}, {1, 1, 3, 1}}});
+    for (std::size_t size : {200u, 3000u}) {
+        CAPTURE(size);
+        std::vector<std::uint32_t> ids(size, 1);
+        for (std::uint32_t last : {0u, 1u}) {
+            ids.back() = last;
+            bool same = merged(ids, backward) == merged_plainly(ids, backward);
+            CHECK(same);
+        }
+    }
+}
+
+TEST_CASE("what comes behind a window and changes the tokens far in front of it is seen") {
+    // A 0 takes up to forty ones in front of it, which else become pairs from the left on.
+    constexpr std::uint32_t kOne = 1, kPair = 2, kFirst = 3, kTaken = 40;
+    std::vector<Merge> merges{{kOne, 0, kFirst, 0}, {kOne, kOne, kPair, kTaken}};
+    for (std::uint32_t i = 1; i < kTaken; ++i)
+        merges.push_back({kOne, kFirst + i - 1, kFirst + i, i});
+    PairRanks pairs(merges);
+    for (std::size_t zero = 200; zero < 600; ++zero) {
+        CAPTURE(zero);
+        std::vector<std::uint32_t> ids(600, kOne);
+        ids[zero] = 0;
+        bool same = merged(ids, pairs) == merged_plainly(ids, pairs);
+        CHECK(same);
     }
 }
 
