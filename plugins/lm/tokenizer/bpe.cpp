@@ -19,17 +19,23 @@ namespace {
 constexpr std::uint32_t kNone = Vocabulary::kNone;
 constexpr std::size_t kShort = 96;  // bytes
 
-constexpr std::string_view kSpelledSpace = "\u0120";
+/// As many as a character has bytes.
+constexpr std::size_t kMostBytes = 4;
 
-bool is_ascii(std::string_view text) {
-    std::uint64_t all = 0, word = 0;
-    for (; text.size() >= 8; text.remove_prefix(8)) {
-        std::memcpy(&word, text.data(), 8);
-        all |= word;
-    }
-    for (char c : text)
-        all |= static_cast<unsigned char>(c);
-    return (all & 0x8080808080808080) == 0;
+std::string_view first_characters(std::string_view text) {
+    std::size_t end = 0;
+    for (std::size_t count = 0; count < kMostBytes && end < text.size(); ++count)
+        for (++end; end < text.size() && (text[end] & 0xC0) == 0x80;)
+            ++end;
+    return text.substr(0, end);
+}
+
+std::string_view last_characters(std::string_view text) {
+    std::size_t begin = text.size();
+    for (std::size_t count = 0; count < kMostBytes && begin > 0; ++count)
+        for (--begin; begin > 0 && (text[begin] & 0xC0) == 0x80;)
+            --begin;
+    return text.substr(begin);
 }
 
 std::string byte_token(unsigned byte) {
@@ -65,7 +71,7 @@ Bpe::Bpe(const Vocabulary& vocabulary, std::span<const Merge> merges, BpeSetting
         beside([&] { find_byte_neighbours(merges); }, bytes && merges.size() >= kWorthThread);
     pairs_ = PairRanks(merges);
     if (bytes) {
-        find_byte_pairs();
+        find_byte_pairs(merges);
         neighbours.get();
     }
     find_neighbours();
@@ -131,27 +137,42 @@ void Bpe::find_neighbours() {
 }
 
 void Bpe::find_byte_neighbours(std::span<const Merge> merges) {
-    std::string bytes;
+    // Only what begins a character may meet what is not ASCII: the bytes from 0xC0 on are spelled
+    // U+00C0 to U+00FF, and ASCII spells ASCII.
+    constexpr char kBeginsCharacter = '\xC3';
+    std::vector<std::uint8_t> begins(vocabulary_.id_end()), ends(begins);
+    for (std::uint32_t id = 0; id < begins.size(); ++id)
+        if (std::optional<std::string_view> text = vocabulary_.text_of(id);
+            text && !text->empty()) {
+            begins[id] = text->front() == kBeginsCharacter;
+            ends[id] = (text->back() & 0x80) != 0;
+        }
+    std::string left, right;
     byte_neighbours_.expect(merges.size());
     for (const Merge& merge : merges) {
-        std::string_view text = *vocabulary_.text_of(merge.made);
-        if (is_ascii(text.substr(text.starts_with(kSpelledSpace) ? kSpelledSpace.size() : 0)))
-            continue;                    // ASCII spells ASCII
-        if (spelled_bytes(text, bytes))  // else bytes never make it
-            byte_neighbours_.add_bytes(bytes);
+        if ((ends[merge.left] & begins[merge.right]) == 0)
+            continue;
+        // Both together, as such words have no prefix; tokens are mostly made in their order.
+        std::string_view made = *vocabulary_.text_of(merge.made);
+        std::size_t middle = vocabulary_.text_of(merge.left)->size();
+        // What is spelled otherwise bytes never make.
+        if (spelled_bytes(last_characters(made.substr(0, middle)), left) &&
+            spelled_bytes(first_characters(made.substr(middle)), right))
+            byte_neighbours_.add_meeting(left, right);
     }
 }
 
-void Bpe::find_byte_pairs() {
-    std::vector<std::uint16_t> byte_of(vocabulary_.id_end(), 256);
-    for (std::uint16_t byte = 0; byte < 256; ++byte)
+void Bpe::find_byte_pairs(std::span<const Merge> merges) {
+    constexpr std::uint16_t kNoByte = 256;
+    std::vector<std::uint16_t> byte_of(vocabulary_.id_end(), kNoByte);
+    for (std::uint16_t byte = 0; byte < kNoByte; ++byte)
         byte_of[byte_ids_[byte]] = byte;
     byte_pairs_.change([&](auto& ranks) {
         ranks.assign(std::size_t{256} * 256, kNone);
-        pairs_.for_each([&](std::uint32_t left, std::uint32_t right, std::uint32_t rank) {
-            if (byte_of[left] < 256 && byte_of[right] < 256)
-                ranks[std::size_t{byte_of[left]} << 8 | byte_of[right]] = rank;
-        });
+        for (const Merge& merge : merges)
+            if (std::size_t left = byte_of[merge.left], right = byte_of[merge.right];
+                left < kNoByte && right < kNoByte)
+                ranks[left << 8 | right] = merge.rank;
     });
 }
 

@@ -61,7 +61,7 @@ private:
     bool has_bytes() const;
     void find_neighbours();
     void find_byte_neighbours(std::span<const Merge> merges);
-    void find_byte_pairs();
+    void find_byte_pairs(std::span<const Merge> merges);
 
     template <class Unknown>
     static void look_up(const char* text,

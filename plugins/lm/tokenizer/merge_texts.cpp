@@ -12,16 +12,16 @@ namespace stillroom::lm {
 MergeTexts::MergeTexts(JsonCursor& in) : at_begin_(in), text_(in.text()) {
     in.peek();
     begin_ = in.at();
-    pairs_.reserve((text_.size() - begin_) / 48);
+    merges_.reserve((text_.size() - begin_) / 48);
     in.array([&] {
-        Pair next;
+        Merge next;
         if (in.peek() == '[')
             next = pair(in);
         else if (!line(in, next))
             return;
-        if (pairs_.size() == kMostTokens)
+        if (merges_.size() == kMostTokens)
             throw in.error(fmt::format("more than {} merges", kMostTokens));
-        pairs_.push_back(next);
+        merges_.push_back(next);
     });
     end_ = in.at();
 }
@@ -35,7 +35,7 @@ MergeTexts::Part MergeTexts::part(const JsonCursor& in, std::string_view text) {
     return {begin, size | kDecoded};
 }
 
-MergeTexts::Pair MergeTexts::pair(JsonCursor& in) {
+Merge MergeTexts::pair(JsonCursor& in) {
     Part parts[2];
     std::size_t count = 0;
     in.array([&] {
@@ -45,23 +45,24 @@ MergeTexts::Pair MergeTexts::pair(JsonCursor& in) {
         ++count;
     });
     if (count != 2)
-        throw in.error(fmt::format("merge {} has {} parts, not 2", pairs_.size(), count));
-    return {parts[0], parts[1]};
+        throw in.error(fmt::format("merge {} has {} parts, not 2", merges_.size(), count));
+    return as_texts(parts[0], parts[1]);
 }
 
 /// false: it is none, but says which version wrote them.
-bool MergeTexts::line(JsonCursor& in, Pair& out) {
+bool MergeTexts::line(JsonCursor& in, Merge& out) {
     std::string_view line = in.string();
     if (line.starts_with("#version"))
         return false;
     std::size_t blank = line.find(' ');
     if (blank == std::string_view::npos || line.find(' ', blank + 1) != std::string_view::npos)
         throw in.error(fmt::format(
-            "merge {} is '{}', not two parts with a blank between", pairs_.size(), line));
+            "merge {} is '{}', not two parts with a blank between", merges_.size(), line));
     Part whole = part(in, line);
     auto left = static_cast<std::uint32_t>(blank);
     std::uint32_t where = whole.size & kDecoded, size = whole.size & ~kDecoded;
-    out = {{whole.begin, left | where}, {whole.begin + left + 1, (size - left - 1) | where}};
+    out =
+        as_texts({whole.begin, left | where}, {whole.begin + left + 1, (size - left - 1) | where});
     return true;
 }
 
@@ -100,8 +101,7 @@ private:
 void MergeTexts::look_up(const Vocabulary& vocabulary,
                          std::size_t prefix,
                          std::size_t from,
-                         std::size_t to,
-                         Merge* out) const {
+                         std::size_t to) {
     constexpr std::size_t kAtOnce = 32;
     std::string_view parts[2 * kAtOnce];
     std::uint32_t ids[2 * kAtOnce];
@@ -117,8 +117,8 @@ void MergeTexts::look_up(const Vocabulary& vocabulary,
     while (rank < to) {
         std::size_t count = std::min(kAtOnce, to - rank);
         for (std::size_t i = 0; i < count; ++i) {
-            parts[2 * i] = text_of(pairs_[rank + i].left);
-            parts[2 * i + 1] = text_of(pairs_[rank + i].right);
+            parts[2 * i] = text_of(left_of(merges_[rank + i]));
+            parts[2 * i + 1] = text_of(right_of(merges_[rank + i]));
         }
         vocabulary.find_all({parts, 2 * count}, ids);
         for (std::size_t i = 0; i < 2 * count; i += 2, ++rank) {
@@ -128,22 +128,19 @@ void MergeTexts::look_up(const Vocabulary& vocabulary,
             right.remove_prefix(std::min(prefix, right.size()));
             std::uint32_t made = joiner.join(parts[i], right);
             need(made, joiner.joined());
-            out[rank] = {ids[i], ids[i + 1], made, static_cast<std::uint32_t>(rank)};
+            merges_[rank] = {ids[i], ids[i + 1], made, static_cast<std::uint32_t>(rank)};
         }
     }
 }
 
-LargeVector<Merge> MergeTexts::look_up(const Vocabulary& vocabulary, std::size_t prefix) const {
+LargeVector<Merge> MergeTexts::look_up(const Vocabulary& vocabulary, std::size_t prefix) && {
     constexpr std::size_t kWorthThread = 20'000;
-    LargeVector<Merge> out(pairs_.size());
-    std::size_t middle = pairs_.size() < kWorthThread ? pairs_.size() : pairs_.size() / 2;
-    std::future<void> others;
-    if (middle < pairs_.size())
-        others = beside([&] { look_up(vocabulary, prefix, middle, pairs_.size(), out.data()); });
-    look_up(vocabulary, prefix, 0, middle, out.data());
-    if (others.valid())
-        others.get();
-    return out;
+    std::size_t count = merges_.size(), middle = count < kWorthThread ? count : count / 2;
+    std::future<void> others =
+        beside([&] { look_up(vocabulary, prefix, middle, count); }, middle < count);
+    look_up(vocabulary, prefix, 0, middle);
+    others.get();
+    return std::move(merges_);
 }
 
 }  // namespace stillroom::lm

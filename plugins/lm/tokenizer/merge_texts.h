@@ -24,7 +24,7 @@ public:
 
     /// `prefix`: bytes that go from the right part before it is joined. Throws Error (exit 3) where
     /// the vocabulary lacks a token.
-    LargeVector<Merge> look_up(const Vocabulary& vocabulary, std::size_t prefix) const;
+    LargeVector<Merge> look_up(const Vocabulary& vocabulary, std::size_t prefix) &&;
 
 private:
     /// Where a part stands: in the text, or in decoded_ what held escapes.
@@ -32,24 +32,28 @@ private:
         std::uint32_t begin = 0;
         std::uint32_t size = 0;  ///< its highest bit: in decoded_
     };
-    struct Pair {
-        Part left, right;
-    };
     static constexpr std::uint32_t kDecoded = 1u << 31;
 
+    /// Two parts, until they are looked up in the place of what they become: to get other memory
+    /// takes as long as all that is done with it.
+    static Merge as_texts(Part left, Part right) {
+        return {left.begin, right.begin, left.size, right.size};
+    }
+    static Part left_of(const Merge& texts) { return {texts.left, texts.made}; }
+    static Part right_of(const Merge& texts) { return {texts.right, texts.rank}; }
+
     Part part(const JsonCursor& in, std::string_view text);
-    Pair pair(JsonCursor& in);
-    bool line(JsonCursor& in, Pair& out);
+    Merge pair(JsonCursor& in);
+    bool line(JsonCursor& in, Merge& out);
     std::string_view text_of(Part part) const;
     void look_up(const Vocabulary& vocabulary,
                  std::size_t prefix,
                  std::size_t from,
-                 std::size_t to,
-                 Merge* out) const;
+                 std::size_t to);
 
     JsonCursor at_begin_;  // for messages
     std::string_view text_;
-    LargeVector<Pair> pairs_;
+    LargeVector<Merge> merges_;
     std::string decoded_;
     std::size_t begin_ = 0;
     std::size_t end_ = 0;

@@ -85,41 +85,39 @@ void Neighbours::add(std::string_view text) {
     }
 }
 
-void Neighbours::add_bytes(std::string_view bytes) {
-    for (std::size_t at = 1; at < bytes.size(); ++at) {
-        if (continues(bytes[at]) || !(bytes[at] & 0x80) || !(bytes[at - 1] & 0x80))
-            continue;
-        std::size_t begin = at - 1;
-        while (begin > 0 && continues(bytes[begin]))
-            --begin;
-        std::string_view left = bytes.substr(begin, at - begin);
-        bool part = continues(left[0]);
-        if (part ? left.size() > 3 : length_of(left[0]) != left.size())
-            continue;  // no text has that
-        Range right = with_prefix(bytes.substr(at, length_of(bytes[at])));
-        if (part && right.end - right.begin > 1) {
-            parts_[static_cast<unsigned char>(left.back()) & 63u] |= std::uint64_t{1}
-                                                                     << lead_of(bytes[at]);
-            continue;
-        }
-        if (!part) {
-            std::uint32_t before = kind(with_prefix(left).begin);
-            for (char32_t c = right.begin; c < std::min(right.end, kLast);
-                 c += c < 0x10000 ? 1 : 0x1000)
-                join(before, kind(c));
-            continue;
-        }
-        // Every character that ends so.
-        char32_t low = 0, step = 1;
-        for (char byte : left) {
-            low = low << 6 | (static_cast<unsigned char>(byte) & 63u);
-            step <<= 6;
-        }
-        for (char32_t c = low; c < 0x10000; c += step)
-            join(kind(c), kind(right.begin));
-        for (char32_t c = 0x10000; c < kLast; c += 0x1000)
-            join(kind(c), kind(right.begin));
+void Neighbours::add_meeting(std::string_view left, std::string_view right) {
+    if (!(right[0] & 0x80) || continues(right[0]) || !(left.back() & 0x80))
+        return;
+    std::size_t begin = left.size() - 1;
+    while (begin > 0 && continues(left[begin]))
+        --begin;
+    left.remove_prefix(begin);
+    bool part = continues(left[0]);
+    if (part ? left.size() > 3 : length_of(left[0]) != left.size())
+        return;  // no text has that
+    Range after = with_prefix(right.substr(0, length_of(right[0])));
+    if (part && after.end - after.begin > 1) {
+        parts_[static_cast<unsigned char>(left.back()) & 63u] |= std::uint64_t{1}
+                                                                 << lead_of(right[0]);
+        return;
     }
+    if (!part) {
+        std::uint32_t before = kind(with_prefix(left).begin);
+        for (char32_t c = after.begin; c < std::min(after.end, kLast);
+             c += c < 0x10000 ? 1 : 0x1000)
+            join(before, kind(c));
+        return;
+    }
+    // Every character that ends so.
+    char32_t low = 0, step = 1;
+    for (char byte : left) {
+        low = low << 6 | (static_cast<unsigned char>(byte) & 63u);
+        step <<= 6;
+    }
+    for (char32_t c = low; c < 0x10000; c += step)
+        join(kind(c), kind(after.begin));
+    for (char32_t c = 0x10000; c < kLast; c += 0x1000)
+        join(kind(c), kind(after.begin));
 }
 
 }  // namespace stillroom::lm

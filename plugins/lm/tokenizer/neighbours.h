@@ -23,9 +23,10 @@ public:
     void expect(std::size_t characters);
     /// A token that is whole characters.
     void add(std::string_view text);
-    /// A token of bytes, which may begin and end inside a character. Pairs with an ASCII character
-    /// are left out.
-    void add_bytes(std::string_view bytes);
+    /// Two tokens of bytes that merge: the last four bytes of the one and the first four of the
+    /// other, or all that they have. What reaches over two characters has been made by a merge in
+    /// the very place between them. Pairs with an ASCII character are left out.
+    void add_meeting(std::string_view left, std::string_view right);
 
     bool may_join(char32_t left, char32_t right) const {
         std::uint64_t bit = place_of(kind(left), kind(right));

@@ -43,16 +43,6 @@ public:
                 return kNone;
         }
     }
-    /// act(left, right, rank)
-    template <class Act>
-    void for_each(Act act) const {
-        constexpr std::uint32_t kIds = (1u << kIdBits) - 1;
-        for (std::uint64_t entry : entries_.all())
-            if (entry != kEmpty)
-                act(static_cast<std::uint32_t>(entry >> (kRankBits + kIdBits)),
-                    static_cast<std::uint32_t>(entry >> kRankBits) & kIds,
-                    static_cast<std::uint32_t>(entry) & ((1u << kRankBits) - 1));
-    }
     /// One of the ids is a part of a pair.
     bool mentions(std::span<const std::uint32_t> ids) const;
     std::uint32_t made(std::uint32_t rank) const { return made_.data()[rank]; }

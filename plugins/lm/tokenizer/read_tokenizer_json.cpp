@@ -335,10 +335,10 @@ private:
         } else {
             if (!merges_)
                 read_merges(merges);
-            bpe =
-                std::make_unique<Bpe>(parts_->vocabulary,
-                                      merges_->look_up(parts_->vocabulary, settings.prefix.size()),
-                                      std::move(settings));
+            bpe = std::make_unique<Bpe>(
+                parts_->vocabulary,
+                std::move(*merges_).look_up(parts_->vocabulary, settings.prefix.size()),
+                std::move(settings));
         }
         bpe_ = bpe.get();
         parts_->model = std::move(bpe);
