@@ -197,7 +197,8 @@ def a_validation_that_is_no_number_is_told_and_kept_from_the_best(bench):
 def a_loss_that_leaps_is_told(bench):
     steady = bench.distil("eval.batches=0")
     assert "and was about" not in messages(steady), messages(steady)
-    leaping = bench.distil("eval.batches=0", "optimizer={lr:30,clip:null}", "schedule={warmup:8,min_lr:0}", "loss.kl.temperature=0.2")
+    # Of so few steps that on no machine the weights leave what numbers can hold.
+    leaping = bench.distil("eval.batches=0", "steps=4", "optimizer={lr:8,clip:null}", "schedule={warmup:2,min_lr:0}", "loss.kl.temperature=0.2")
     assert "the loss is " in messages(leaping) and "and was about " in messages(leaping), messages(leaping)
 
 
