@@ -10,6 +10,7 @@
 #include "plugins/lm/tokenizer/tokenizer.h"
 
 #include <atomic>
+#include <barrier>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -61,26 +62,35 @@ int run(int count, char** words) {
     std::vector<EncodeScratch> scratches(static_cast<std::size_t>(threads));
     std::vector<IdBuffer> ids(portions.size());
     std::string wall, processor;
+    // Threads stay from round to round, as those of data.tokenize do from block to block: until a
+    // new one has a processor of its own, such a round may be half over.
+    std::atomic<std::size_t> next = 0;
+    std::barrier together(threads);
+    auto work = [&](EncodeScratch& scratch) {
+        together.arrive_and_wait();
+        for (std::size_t i = next++; i < portions.size(); i = next++) {
+            ids[i].clear();
+            for (std::string_view document : portions[i])
+                tokenizer.encode(document, options, scratch, ids[i]);
+        }
+        together.arrive_and_wait();
+    };
+    std::vector<std::thread> others;
+    for (std::size_t i = 1; i < scratches.size(); ++i)
+        others.emplace_back([&, i] {
+            for (int round = 0; round < rounds; ++round)
+                work(scratches[i]);
+        });
     for (int round = 0; round < rounds; ++round) {
+        next = 0;
         double begin = now(CLOCK_MONOTONIC), used = now(CLOCK_PROCESS_CPUTIME_ID);
-        std::atomic<std::size_t> next = 0;
-        auto work = [&](EncodeScratch& scratch) {
-            for (std::size_t i = next++; i < portions.size(); i = next++) {
-                ids[i].clear();
-                for (std::string_view document : portions[i])
-                    tokenizer.encode(document, options, scratch, ids[i]);
-            }
-        };
-        std::vector<std::thread> others;
-        for (std::size_t i = 1; i < scratches.size(); ++i)
-            others.emplace_back(work, std::ref(scratches[i]));
         work(scratches[0]);
-        for (std::thread& other : others)
-            other.join();
         const char* comma = round == 0 ? "" : ", ";
         wall += comma + std::to_string(now(CLOCK_MONOTONIC) - begin);
         processor += comma + std::to_string(now(CLOCK_PROCESS_CPUTIME_ID) - used);
     }
+    for (std::thread& other : others)
+        other.join();
     if (count > 5) {
         std::FILE* file = std::fopen(words[5], "wb");
         if (!file)

@@ -67,7 +67,7 @@ Bpe::Bpe(const Vocabulary& vocabulary, std::span<const Merge> merges, BpeSetting
     constexpr std::size_t kWorthThread = 20'000;
     find_bytes();
     bool bytes = has_bytes();  // then most likely read_bytes() comes
-    std::future<void> neighbours =
+    Beside<void> neighbours =
         beside([&] { find_byte_neighbours(merges); }, bytes && merges.size() >= kWorthThread);
     pairs_ = PairRanks(merges);
     if (bytes) {

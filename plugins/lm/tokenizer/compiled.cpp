@@ -158,7 +158,7 @@ std::optional<CompiledReader> CompiledReader::open(const std::filesystem::path& 
     auto memory = std::make_shared<ZeroedMemory>(size);
     auto* bytes = static_cast<char*>(memory->data());
     Half first{0, middle_of(size)}, second{middle_of(size), size};
-    std::future<void> other = beside([&] { second.read(file.get(), bytes); }, size >= kWorthThread);
+    Beside<void> other = beside([&] { second.read(file.get(), bytes); }, size >= kWorthThread);
     first.read(file.get(), bytes);
     other.get();
     if (!first.is_read || !second.is_read)

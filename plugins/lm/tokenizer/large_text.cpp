@@ -83,7 +83,7 @@ std::optional<LargeText> LargeText::read(const std::filesystem::path& path, std:
     LargeText out(size);
     char* text = out.data();
     Part first{0, size / 2}, second{size / 2, size};
-    std::future<void> other = beside([&] { second.read(file.get(), text); });
+    Beside<void> other = beside([&] { second.read(file.get(), text); });
     first.read(file.get(), text);
     other.get();
     char more = 0;

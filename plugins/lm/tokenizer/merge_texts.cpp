@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <future>
 
 namespace stillroom::lm {
 
@@ -136,7 +135,7 @@ void MergeTexts::look_up(const Vocabulary& vocabulary,
 LargeVector<Merge> MergeTexts::look_up(const Vocabulary& vocabulary, std::size_t prefix) && {
     constexpr std::size_t kWorthThread = 20'000;
     std::size_t count = merges_.size(), middle = count < kWorthThread ? count : count / 2;
-    std::future<void> others =
+    Beside<void> others =
         beside([&] { look_up(vocabulary, prefix, middle, count); }, middle < count);
     look_up(vocabulary, prefix, 0, middle);
     others.get();

@@ -14,7 +14,6 @@
 #include <cmath>
 #include <cstring>
 #include <deque>
-#include <future>
 #include <map>
 #include <optional>
 
@@ -449,7 +448,7 @@ private:
     bool vocabulary_is_read_ = false;
     std::optional<MergeTexts> merges_;
     Bpe* bpe_ = nullptr;
-    std::future<std::optional<MergeTexts>> early_;  // the last: it reads what stands above
+    Beside<std::optional<MergeTexts>> early_;  // the last: it reads what stands above
 };
 
 }  // namespace

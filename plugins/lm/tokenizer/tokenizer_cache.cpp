@@ -118,7 +118,7 @@ struct Source {
 };
 
 /// On another thread: who wants ids does not wait for it.
-std::future<void> leave_form(const TokenizerParts& parts,
+Beside<void> leave_form(const TokenizerParts& parts,
                              std::string rest,
                              LargeText text,
                              Source source) {

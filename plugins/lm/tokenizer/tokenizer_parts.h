@@ -1,6 +1,7 @@
 #pragma once
 
 #include "plugins/lm/tokenizer/added_tokens.h"
+#include "plugins/lm/tokenizer/beside.h"
 #include "plugins/lm/tokenizer/compiled.h"
 #include "plugins/lm/tokenizer/decoder.h"
 #include "plugins/lm/tokenizer/large_text.h"
@@ -11,7 +12,6 @@
 #include "plugins/lm/tokenizer/tokenizer.h"
 #include "plugins/lm/tokenizer/vocabulary.h"
 
-#include <future>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -44,7 +44,7 @@ struct TokenizerParts {
     AddedTokenFinder normalized_finder;
     std::size_t end_of_ids = 0;
 
-    std::future<void> leaving;  ///< what still reads all that; the last, so that it is waited for
+    Beside<void> leaving;  ///< what still reads all that; the last, so that it is waited for
 
     /// Gives a token its id: the vocabulary's, else the next. Throws Error (exit 3) where `stated`
     /// is another; the same token again changes nothing.
