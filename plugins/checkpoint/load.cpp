@@ -11,6 +11,7 @@
 #include "plugins/checkpoint/stop.h"
 #include "plugins/lm/hub/hub_download.h"
 #include "plugins/lm/hub/wheel.h"
+#include "plugins/lm/tokenizer/tokenizer_files.h"
 #include "plugins/lm/weights/counts.h"
 
 #include <fmt/format.h>
@@ -21,7 +22,6 @@ namespace stillroom::checkpoint {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr const char* kTokenizerFile = "tokenizer.json";
 constexpr std::uint64_t kBesides = std::uint64_t{64} << 20;  // memory of code, headers, buffers
 
 std::optional<lm::Dtype> asked(const LoadSettings& settings) {
@@ -201,12 +201,13 @@ void describe_config(DescribeContext& context,
     context.cost(cost_of(lm::weight_table(config.model()), written));
 }
 
-/// What follows may look at the tokenizer before anything runs.
+/// What follows may look at the tokenizer before anything runs, and ask which token ends a text.
 void show_tokenizer(DescribeContext& context, const fs::path& folder) {
     std::error_code ignored;
-    fs::path file = fs::absolute(folder / kTokenizerFile, ignored);
-    if (fs::exists(file, ignored))
-        fs::create_symlink(file, context.output("model") / kTokenizerFile, ignored);
+    for (const std::string& name : list_folder(folder))
+        if (lm::is_read_by_tokenizer(name))
+            fs::create_symlink(
+                fs::absolute(folder / name, ignored), context.output("model") / name, ignored);
 }
 
 void describe_folder(DescribeContext& context,
@@ -223,7 +224,7 @@ void describe_gguf(DescribeContext& context, const fs::path& file, std::optional
     const lm::GgufImport::SmallFile& config = model.files().front();
     describe_config(context, lm::ConfigFile::parse(config.text, config.name), dtype, true);
     for (const lm::GgufImport::SmallFile& small : model.files())
-        if (small.name == kTokenizerFile)
+        if (lm::is_read_by_tokenizer(small.name))
             write_file(context.output("model") / small.name, small.text);
 }
 

@@ -157,7 +157,7 @@ std::string summary(const lm::DatasetInfo& info, const std::string& output) {
 void Tokenize::describe(DescribeContext& context) const {
     check_keys(context, settings_);
     std::optional<lm::VocabularyFacts> facts = lm::vocabulary_facts(context.input("tokenizer"));
-    if (facts)
+    if (facts && !facts->digest.empty())  // a config.json alone need not say it
         check_facts(context, settings_, *facts);
     std::vector<lm::TextFile> files;
     of_files([&] {

@@ -5,6 +5,7 @@
 #include "engine/base/json_value.h"
 #include "engine/base/sha256.h"
 #include "plugins/lm/tokenizer/tokenizer.h"
+#include "plugins/lm/tokenizer/tokenizer_files.h"
 
 #include <fmt/format.h>
 
@@ -17,7 +18,7 @@ constexpr std::int64_t kMostIds = std::int64_t{1} << 31;
 
 bool has_tokenizer(const fs::path& folder) {
     std::error_code ignored;
-    for (const char* name : {"tokenizer.json", "tekken.json", "tokenizer.model"})
+    for (std::string_view name : kTokenizerFiles)
         if (fs::exists(folder / name, ignored))
             return true;
     return false;

@@ -2,6 +2,7 @@
 #include "engine/base/files.h"
 #include "engine/base/json_value.h"
 #include "plugins/lm/tokenizer/tokenizer_cache.h"
+#include "plugins/lm/tokenizer/tokenizer_files.h"
 #include "plugins/lm/tokenizer/tokenizer_parts.h"
 
 #include <fmt/format.h>
@@ -51,7 +52,7 @@ std::optional<std::uint32_t> token_of(const TokenizerParts& parts,
 }
 
 void read_specials(TokenizerParts& parts, const fs::path& folder) {
-    Json config = read_json(folder / "tokenizer_config.json");
+    Json config = read_json(folder / kTokenizerConfig);
     SpecialIds& special = parts.special;
     auto fill = [&](std::optional<std::uint32_t>& into, std::string_view key) {
         if (std::optional<std::uint32_t> found = token_of(parts, config, key))
@@ -61,7 +62,7 @@ void read_specials(TokenizerParts& parts, const fs::path& folder) {
     fill(special.end, "eos_token");
     fill(special.padding, "pad_token");
     fill(special.unknown, "unk_token");
-    Json generation = read_json(folder / "generation_config.json");
+    Json generation = read_json(folder / kGenerationConfig);
     const Json* stops = generation.find("eos_token_id");
     auto take = [&](const Json& id) {
         std::int64_t value = id.is_number() ? id.integer() : -1;
@@ -101,7 +102,7 @@ std::shared_ptr<TokenizerParts> read_any(const fs::path& file) {
 Tokenizer Tokenizer::read(const fs::path& path) {
     fs::path file = path;
     if (fs::is_directory(path)) {
-        for (const char* name : {"tokenizer.json", "tekken.json", "tokenizer.model"}) {
+        for (std::string_view name : kTokenizerFiles) {
             file = path / name;
             if (fs::exists(file))
                 break;

@@ -8,6 +8,7 @@ import gzip
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -15,6 +16,12 @@ import tempfile
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lm/hub"))
 import mock_hub
 
+TAUGHT = b"""recipe: taught
+stages:
+  teacher: {use: checkpoint.load, source: ./taught/}
+  corpus: {use: data.tokenize, tokenizer: teacher, files: all.jsonl, append_eod: true}
+outputs: {data: corpus}
+"""
 ROW = '{"text": "row %d of some, it is a page of a book"}\n'
 
 
@@ -39,8 +46,11 @@ class Place:
             if name in os.environ:
                 self.environment[name] = os.environ[name]
 
+    def run(self, *words, piped=b"", **environment):
+        return subprocess.run([self.program, *words], input=piped, cwd=self.folder, env=self.environment | environment, capture_output=True, timeout=120, check=False)
+
     def do(self, stage, *words, piped=b"", code=0, says=(), **environment):
-        ended = subprocess.run([self.program, "do", stage, *words], input=piped, cwd=self.folder, env=self.environment | environment, capture_output=True, timeout=120, check=False)
+        ended = self.run("do", stage, *words, piped=piped, **environment)
         err = ended.stderr.decode()
         wrong = [] if ended.returncode == code else [f"exit {ended.returncode}, not {code}"]
         wrong += [f"stderr does not say '{part}'" for part in says if part not in err]
@@ -58,8 +68,10 @@ class Place:
     def tokenized(self, files, *words, tokenizer=None, **how):
         """The bytes of .bin and .idx, and dataset.json."""
         ended = self.do("data.tokenize", f"files={files}", f"tokenizer={tokenizer or self.tokenizers / 'gpt2.json'}", *words, "--json", **how)
-        folder = self.folder_of(ended)
-        return [(folder / f"text_document.{ending}").read_bytes() for ending in ("bin", "idx")], json.loads((folder / "dataset.json").read_text())
+        return self.token_files(ended), json.loads((self.folder_of(ended) / "dataset.json").read_text())
+
+    def token_files(self, ended):
+        return [(self.folder_of(ended) / f"text_document.{ending}").read_bytes() for ending in ("bin", "idx")]
 
     def write(self, name, data):
         path = self.folder / name
@@ -118,6 +130,12 @@ def tokenizers(place):
         place.do("data.tokenizer", f"source={place.tokenizers / name}")
     made = place.do("checkpoint.init", "hidden=16", "layers=1", "heads=2", "kv_heads=1", "ffn=32", f"tokenizer={place.folder / 'model/tokenizer.json'}", "--json")
     place.expect("a new model takes it along", (place.folder_of(made, "model") / "tokenizer.json").read_bytes() == gpt2)
+    model = pathlib.Path(place.folder / "taught")
+    shutil.copytree(place.folder_of(made, "model"), model)
+    place.write("taught/tokenizer_config.json", config)
+    place.write("taught.yaml", TAUGHT)
+    ended = place.run("run", "taught.yaml", "--json")
+    place.expect("a plan knows which token of a model ends texts before it is loaded", ended.returncode == 0 and place.token_files(ended) == by_folder, ended.stderr.decode())
     place.do("data.tokenizer", "source=./all.jsonl", code=3)
     place.do("data.tokenizer", "source=./absent", code=3, says=["there is no file or folder"])
     place.write("empty/config.json", b"{}")
