@@ -119,9 +119,9 @@ struct Source {
 
 /// On another thread: who wants ids does not wait for it.
 Beside<void> leave_form(const TokenizerParts& parts,
-                             std::string rest,
-                             LargeText text,
-                             Source source) {
+                        std::string rest,
+                        LargeText text,
+                        Source source) {
     auto work = [&parts,
                  rest = std::move(rest),
                  text = std::make_shared<LargeText>(std::move(text)),
